@@ -27,6 +27,7 @@ export { attention, attentionWorkspaceBytes } from "./attention";
 export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes } from "./attention-backward";
 export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
 export { embedSynthetic, syntheticF32, matmulSynthetic } from "./synthetic";
+export { joinHeads, joinHeadsBackward, scaleRows, scaleRowsBackward } from "./heads";
 export { loadKeysValues, storeKeysValues } from "./kv-pages";
 export { lightning, lightningStep, lightningSteps, lightningWorkspaceBytes } from "./lightning";
 export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";

@@ -14,6 +14,7 @@ import { printed } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type GraphTensor, graphOf, type Model } from "../model/graph.js";
 import { canShareLayers, describeTensorParallelSizes, paddedVocab } from "./tensor-parallel.js";
+import { expectServedArchitecture } from "./vllm.js";
 
 /**
  * The format of the weights. `experts_int8` stores experts as one byte per value and a float32 scale per output, and everything else in
@@ -73,7 +74,8 @@ const schema = v.strictObject({
  * Computes the memory of each GPU of a server from the configuration. With `tensorParallel: 1`, one GPU holds the whole model.
  *
  * @param model a configuration (typed, or the JSON of a `config.json`), or its graph
- * @throws {InputError} invalid options, or a number of GPUs that does not divide heads, experts' width or vocabulary
+ * @throws {InputError} invalid options, a number of GPUs that does not divide heads, experts' width or vocabulary, or a model that vLLM
+ *   does not implement
  */
 export function deploymentMemory(model: Model, options: DeploymentMemoryOptions = {}): DeploymentMemory {
   const { config, tensors } = graphOf(model);
@@ -85,6 +87,7 @@ export function deploymentMemory(model: Model, options: DeploymentMemoryOptions 
     passTokens,
     context = defaultContext(config),
   } = parseOptions(schema, options, "deploymentMemory");
+  expectServedArchitecture(config, "deploymentMemory");
   if (!canShareLayers(config, tensorParallel)) {
     throw new InputError(
       `deploymentMemory: tensorParallel: expected ${describeTensorParallelSizes(config)}, got ${printed(tensorParallel)}`,

@@ -5,6 +5,7 @@ import { printed, printedJson } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type CacheScheme, defaultContext } from "./deployment-memory.js";
 import { type Gpu, gpus } from "./gpus.js";
+import { expectServedArchitecture } from "./vllm.js";
 
 /** The hardware and the requirements of a deployment. */
 export interface DeploymentTarget {
@@ -73,6 +74,7 @@ export type DeploymentSettings = v.InferOutput<typeof schema> & { readonly conte
 /** @throws {InputError} an invalid target, or a target that does not suit the model */
 export function parseDeploymentTarget(config: Config, options: DeploymentTarget): DeploymentSettings {
   const given = parseOptions(schema, options, "plan");
+  expectServedArchitecture(config, "plan");
   const target = { ...given, context: given.context ?? defaultContext(config) };
   check(config, target);
   return target;

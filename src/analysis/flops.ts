@@ -21,6 +21,8 @@ export interface Flops {
   readonly router: number;
   readonly experts: number;
   readonly shared: number;
+  /** Dense MLPs, in models without experts. */
+  readonly mlp: number;
   readonly head: number;
   readonly total: number;
 }
@@ -93,18 +95,21 @@ export function pairs(n: number, rule: CountingRule): number {
 
 function countFlops(model: Model, tokens: number, headTokens: number, lightningPairs: number, softmaxPairs: number): Flops {
   const { config, tensors } = graphOf(model);
-  const { attnTypeList, numAttentionHeads, headDim: d, vocabSize, hiddenSize } = config;
-  const softmaxHeads = numAttentionHeads * attnTypeList.filter((type) => type === 1).length;
-  const lightningHeads = numAttentionHeads * attnTypeList.length - softmaxHeads;
+  const { attnTypeList, numAttentionHeads, headDim, lightning, vocabSize, hiddenSize } = config;
+  const softmaxLayers = attnTypeList.filter((type) => type === 1).length;
+  const softmaxHeads = numAttentionHeads * softmaxLayers;
+  const lightningHeads = lightning.heads * (attnTypeList.length - softmaxLayers);
+  const d = lightning.headDim;
   const weights = (block: Block) => matrixElements(tensors, block);
   const parts = {
     lightningProjections: 2 * tokens * weights("lightning"),
     lightningAttention: 4 * lightningHeads * d * (d * tokens + lightningPairs),
     softmaxProjections: 2 * tokens * weights("softmax"),
-    softmaxAttention: 4 * softmaxHeads * d * softmaxPairs,
+    softmaxAttention: 4 * softmaxHeads * headDim * softmaxPairs,
     router: 2 * tokens * weights("router"),
-    experts: 2 * tokens * ((weights("expert") * config.numExpertsPerTok) / config.numLocalExperts),
+    experts: 2 * tokens * ((weights("expert") * config.numExpertsPerTok) / Math.max(1, config.numLocalExperts)),
     shared: 2 * tokens * weights("shared"),
+    mlp: 2 * tokens * weights("mlp"),
     head: 2 * headTokens * vocabSize * hiddenSize,
   };
   return { ...parts, total: Object.values(parts).reduce((sum, part) => sum + part, 0) };
@@ -137,7 +142,7 @@ export function costOf(cost: GenerationCost, tokens: number, rule: CountingRule)
 
 /** The operations of kernel calls, by kind. */
 export interface CountedFlops {
-  /** Projections, routers, experts and the head. */
+  /** Projections, routers, experts, dense MLPs and the head. */
   readonly products: number;
   readonly lightningAttention: number;
   readonly softmaxAttention: number;

@@ -49,5 +49,5 @@ export function parameterTable(model: Model): ParameterTable {
 /** Returns how many parameters of a block one token uses. */
 function activated(block: Block, parameters: number, { numExpertsPerTok, numLocalExperts }: Config): number {
   if (block === "embedding" || block === "head") return 0;
-  return block === "expert" ? (parameters * numExpertsPerTok) / numLocalExperts : parameters;
+  return block === "expert" ? (parameters * numExpertsPerTok) / Math.max(1, numLocalExperts) : parameters;
 }

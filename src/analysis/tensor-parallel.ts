@@ -1,5 +1,6 @@
 import { expectArgument, isObjectLike } from "../base/options.js";
 import type { Config } from "../model/config.js";
+import { expectServedArchitecture } from "./vllm.js";
 
 /**
  * Returns whether p GPUs can share every layer. p must divide the heads, the experts' width and the padded vocabulary. It must also divide
@@ -20,9 +21,10 @@ export function describeTensorParallelSizes(config: Config): string {
   return `one of ${tensorParallelSizes(config).join(", ")} (it divides heads, KV heads, experts' width and vocabulary)`;
 }
 
-/** Returns all numbers of GPUs that can share every layer, ascending. */
+/** Returns all numbers of GPUs that can share every layer, ascending. @throws {InputError} a model that vLLM does not implement */
 export function tensorParallelSizes(config: Config): number[] {
   expectArgument("tensorParallelSizes: config", isObjectLike(config), "a configuration", config);
+  expectServedArchitecture(config, "tensorParallelSizes");
   return Array.from({ length: config.numAttentionHeads }, (_, i) => i + 1).filter((p) => canShareLayers(config, p));
 }
 

@@ -1,7 +1,9 @@
 // The version of vLLM that deployments use, and its command line. vLLM 0.9.2 to 0.23.0 have MiniMaxM1ForCausalLM. MiniMax's deployment
 // guide names 0.9.2, and this version is known to keep lightning states and the head in float32.
 
+import { InputError } from "../base/errors.js";
 import { expectArgument, isObjectLike } from "../base/options.js";
+import type { Config } from "../model/config.js";
 import type { Deployment } from "./smallest-deployment.js";
 
 export const VLLM_VERSION = "0.9.2";
@@ -21,6 +23,14 @@ export const CHAT_TEMPLATE = "/vllm-workspace/examples/tool_chat_template_minima
  * others.
  */
 export const VLLM_DEFAULTS = { maxSequences: 256, utilization: 0.9 } as const;
+
+/** Checks that this version of vLLM implements the architecture. @throws {InputError} it does not */
+export function expectServedArchitecture({ dialect }: Config, where: string): void {
+  if (dialect !== "hypenet") return;
+  throw new InputError(
+    `${where}: model: expected a MiniMax model, got hypenet, which vLLM ${VLLM_VERSION} does not implement (estimateMemory computes the memory of this library)`,
+  );
+}
 
 /** The ports of the server and of Ray's head node. */
 export const SERVER_PORT = 8000;

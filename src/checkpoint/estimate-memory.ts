@@ -81,9 +81,14 @@ export function estimateMemory(model: Model, options: MemoryOptions = {}): Memor
       `estimateMemory: budgetBytes: expected only with residency "streamed", got ${given.budgetBytes} (leave it out for resident weights)`,
     );
   }
-  const { numAttentionHeads: heads, headDim, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
+  const { numAttentionHeads, headDim, lightning, hiddenSize: hidden, intermediateSize: width, vocabSize } = config;
   const tokens = batch * Math.min(context, ASSUMED_TOKENS_PER_PASS);
-  const mixer = 9 * heads * headDim;
+  // Separate projections have copies of q, k and v before and after norms, rotary embedding and joining.
+  const lightningCopies = lightning.projection === "joint" ? 9 : 15;
+  const mixer = Math.max(
+    (config.softmax.qkNorm ? 12 : 9) * numAttentionHeads * headDim,
+    lightningCopies * lightning.heads * lightning.headDim,
+  );
   const experts = 4 * width + 3 * hidden;
   const streamedBytes = residency === "streamed" ? residentBytes(tensors.filter(isStreamed), dtype) : 0;
   const weightsBytes = residentBytes(tensors, dtype) - streamedBytes + Math.min(streamedBytes, budgetBytes);

@@ -1,6 +1,6 @@
 import { WeightError } from "../base/errors.js";
 import { INDEX_FILE } from "../io/checkpoint-files.js";
-import type { Config } from "../model/config.js";
+import type { Config, Dialect } from "../model/config.js";
 import type { Graph, GraphTensor } from "../model/graph.js";
 import type { StoredDType, WeightSpec } from "../weights/weights.js";
 import type { Shard, StoredTensor } from "./shards.js";
@@ -77,7 +77,7 @@ function missingWeightHint(
   const near = nearestName(name, extra.length > 0 ? extra : [...stored.keys()]);
   const hints = near === undefined ? [] : [`; nearest is ${near}`];
   if ((block === "lightning" || block === "softmax") && extra.some((other) => other.startsWith(`model.layers.${layer}.self_attn.`))) {
-    hints.push(` (layer ${layer} is ${block}: check ${config.dialect === "minimax" ? "layer_types" : "attn_type_list"})`);
+    hints.push(` (layer ${layer} is ${block}: check ${LAYER_TYPE_KEYS[config.dialect]})`);
   } else if (name === "lm_head.weight") hints.push(" (if the model has no head of its own, set tie_word_embeddings to true)");
   else if (layer !== undefined && ![...stored.keys()].some((other) => other.startsWith(`model.layers.${layer}.`))) {
     hints.push(` (these files have no layer ${layer}: check num_hidden_layers, or give the whole checkpoint)`);
@@ -85,10 +85,31 @@ function missingWeightHint(
   return hints.join("");
 }
 
+/** The keys that give the attention type of each layer. */
+const LAYER_TYPE_KEYS: Readonly<Record<Dialect, string>> = {
+  minimax_m1: "attn_type_list",
+  minimax: "layer_types",
+  hypenet: "mixer_types",
+};
+
+/** Switches of HypeNet's configuration that add weights, by the name of the weight. */
+const HYPENET_SWITCHES: readonly (readonly [RegExp, string])[] = [
+  [/\.self_attn\.z_proj\./, "lightning_use_output_gate"],
+  [/\.self_attn\.o_norm\./, "lightning_use_output_norm"],
+  [/\.self_attn\.[qk]_norm\./, "lightning_use_qk_norm"],
+  [/\.self_attn\.o_gate\./, "attn_use_output_gate"],
+];
+
+function hypeNetHint(name: string): string {
+  const key = HYPENET_SWITCHES.find(([pattern]) => pattern.test(name))?.[1];
+  return ` (check ${key ? `mixer_types and ${key}` : "that the configuration belongs to these weights"})`;
+}
+
 function extraWeightHint(name: string, config: Config): string {
   const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? 0);
   const expert = Number(/\.experts\.(\d+)\./.exec(name)?.[1] ?? 0);
   if (layer >= config.numHiddenLayers) return ` (check num_hidden_layers, ${config.numHiddenLayers})`;
+  if (config.dialect === "hypenet") return hypeNetHint(name);
   if (expert >= config.numLocalExperts) return ` (check num_local_experts, ${config.numLocalExperts})`;
   if (/\.(shared_mlp|coefficient)\./.test(name)) return " (check shared_intermediate_size, 0)";
   return " (check that the configuration belongs to these weights)";

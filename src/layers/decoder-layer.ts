@@ -1,20 +1,12 @@
 import { matmul } from "../ops/matmul.js";
 import { rmsNorm } from "../ops/norm.js";
 import { mix, residual } from "../ops/pointwise.js";
-import type { Rotation } from "../ops/rope.js";
-import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { type Weights, withPrefix } from "../weights/weights.js";
+import type { BatchLayout } from "./batch-layout.js";
 import type { Attention, LayerCache } from "./layer-cache.js";
 import { MixtureOfExperts, swiglu } from "./moe.js";
-
-/** The rows of each sequence in a batch, and the rotary angles of every row. */
-export interface BatchLayout {
-  /** The rows of each sequence, one sequence after the other. */
-  readonly segments: readonly Segment[];
-  readonly rotation: Rotation;
-}
 
 /** Settings of a decoder layer. */
 export interface DecoderLayerSettings {
@@ -23,18 +15,19 @@ export interface DecoderLayerSettings {
   readonly postnorm: boolean;
   /** Scales of the residual branch around attention. */
   readonly attentionScale: { readonly alpha: number; readonly beta: number };
-  /** Scales of the residual branch around the experts. */
+  /** Scales of the residual branch around the experts, or around the dense MLP. */
   readonly mlpScale: { readonly alpha: number; readonly beta: number };
+  /** Number of experts. 0: the layer has a dense MLP. */
   readonly experts: number;
   readonly topK: number;
   readonly sharedExpert: boolean;
 }
 
 /**
- * A decoder layer: softmax or lightning attention, then a mixture of experts. Each of them is in a scaled residual branch.
+ * A decoder layer: softmax or lightning attention, then a mixture of experts or a dense MLP. Each of them is in a scaled residual branch.
  *
  *     u = norm(x);   h = α · (postnorm ? u : x) + β · attention(u)
- *     v = norm(h);   y = α · (postnorm ? v : h) + β · experts(v)
+ *     v = norm(h);   y = α · (postnorm ? v : h) + β · mlp(v)
  */
 export class DecoderLayer {
   private readonly moe: MixtureOfExperts;
@@ -56,18 +49,18 @@ export class DecoderLayer {
    * Computes the layer.
    *
    * @param x `[tokens, hidden]`
-   * @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]`
+   * @returns y `[tokens, hidden]` and routerLogits `[tokens, experts]`, which are empty if the MLP is dense
    */
-  forward(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
+  forward(x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]): { y: Tensor; routerLogits: Tensor } {
     const { weights: w, settings } = this;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
       // This part has its own scope, because a weight that is not resident stays in memory until the enclosing scope ends.
-      const mixed = x.rt.scope(() => this.attention.forward(u, segments, caches, rotation));
+      const mixed = x.rt.scope(() => this.attention.forward(u, layout, caches));
       const h = residual(settings.postnorm ? u : x, mixed, settings.attentionScale);
       const v = rmsNorm(h, w.at("post_attention_layernorm.weight"), settings.eps);
-      const { y: experts, routerLogits } = this.mixExperts(v);
-      return { y: residual(settings.postnorm ? v : h, experts, settings.mlpScale), routerLogits };
+      const { y: mlp, routerLogits } = settings.experts === 0 ? this.denseMlp(v) : this.mixExperts(v);
+      return { y: residual(settings.postnorm ? v : h, mlp, settings.mlpScale), routerLogits };
     });
   }
 
@@ -76,13 +69,20 @@ export class DecoderLayer {
    *
    * @returns `[batch, heads, queries, positions]`
    */
-  attentionProbabilities(x: Tensor, { segments, rotation }: BatchLayout, caches: readonly LayerCache[]): Float32Array | undefined {
+  attentionProbabilities(x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]): Float32Array | undefined {
     const { weights: w, settings, attention } = this;
     if (!attention.probabilities) return undefined;
     return x.rt.scope(() => {
       const u = rmsNorm(x, w.at("input_layernorm.weight"), settings.eps);
-      return attention.probabilities!(u, segments, caches, rotation);
+      return attention.probabilities!(u, layout, caches);
     });
+  }
+
+  /** Computes `down(silu(gate(v)) ⊙ up(v))`. */
+  private denseMlp(v: Tensor): { y: Tensor; routerLogits: Tensor } {
+    const { weights: w } = this;
+    const y = swiglu(v, w.at("mlp.gate_proj.weight"), w.at("mlp.up_proj.weight"), w.at("mlp.down_proj.weight"));
+    return { y, routerLogits: v.rt.empty([v.shape[0]!, 0]) };
   }
 
   /** Computes the routed experts. If there is a shared expert, returns `(1 − c) · routed + c · shared` with `c = σ(v Wcoefᵀ)`. */

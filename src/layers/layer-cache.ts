@@ -1,7 +1,6 @@
-import type { Rotation } from "../ops/rope.js";
-import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
+import type { BatchLayout } from "./batch-layout.js";
 
 /**
  * The state of one sequence in one layer: a `LightningState` or a `KeyValueCache`. Only the attention block that created a cache reads it,
@@ -34,17 +33,16 @@ export interface Attention {
    * Computes attention over the sequences of a batch and advances their caches.
    *
    * @param x `[tokens, hidden]`
-   * @param segments the rows of each sequence
+   * @param layout the rows of each sequence, and the constants of each row
    * @param caches one per segment, from this block's `newCache`
-   * @param rotation rotary angles of all rows; lightning attention does not use them
    * @returns `[tokens, hidden]`
    */
-  forward(x: Tensor, segments: readonly Segment[], caches: readonly LayerCache[], rotation: Rotation): Tensor;
+  forward(x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]): Tensor;
   /**
    * Computes the attention probabilities of the last `forward`, from the same arguments. The caches have not advanced since. Missing in
    * lightning attention, which has none.
    *
    * @returns `[batch, heads, queries, positions]`, where positions is the length of the longest cache; 0 for later positions
    */
-  probabilities?(x: Tensor, segments: readonly Segment[], caches: readonly LayerCache[], rotation: Rotation): Float32Array;
+  probabilities?(x: Tensor, layout: BatchLayout, caches: readonly LayerCache[]): Float32Array;
 }

@@ -1,5 +1,5 @@
 import { SessionError } from "../base/errors.js";
-import { expectArgument } from "../base/options.js";
+import { expectArgument, isObjectLike } from "../base/options.js";
 import type { LayerCache } from "../layers/layer-cache.js";
 import { KV_BYTES, KV_PAGE_POSITIONS, type KVType, pageBytes } from "../ops/kv-cache.js";
 import { stateShape } from "../ops/lightning.js";
@@ -157,11 +157,16 @@ export class Cache {
  * @throws {InputError} no configuration, a negative or fractional number of tokens, or an unknown format
  */
 export function cacheBytes(config: Config, tokens: number, kv: KVType = "f32"): number {
-  expectArgument("cacheBytes: config", Array.isArray(config?.attnTypeList), "a configuration (parseConfig makes one)", config);
+  expectArgument(
+    "cacheBytes: config",
+    Array.isArray(config?.attnTypeList) && isObjectLike(config.lightning),
+    "a configuration (parseConfig makes one)",
+    config,
+  );
   expectArgument("cacheBytes: tokens", Number.isSafeInteger(tokens) && tokens >= 0, "an integer of at least 0", tokens);
   expectArgument("cacheBytes: kv", typeof kv === "string" && Object.hasOwn(KV_BYTES, kv), Object.keys(KV_BYTES).join(", "), kv);
-  const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, attnTypeList } = config;
+  const { numKeyValueHeads: kvHeads, headDim, attnTypeList, lightning } = config;
   const pages = Math.ceil(tokens / KV_PAGE_POSITIONS) * pageBytes(kvHeads, headDim, kv);
-  const state = 4 * sizeOf(stateShape(heads, headDim));
+  const state = 4 * sizeOf(stateShape(lightning.heads, lightning.headDim));
   return attnTypeList.reduce<number>((sum, type) => sum + (type === 0 ? state : pages), 0);
 }

@@ -3,28 +3,29 @@
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.js";
 import { number } from "../base/options.js";
+import type { StoredDType } from "../weights/weights.js";
 
 /** A function that receives warnings. */
 export type WarningHandler = (message: string) => void;
 
-const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
+export const count = number("an integer within [1, 2^31)", (x) => Number.isInteger(x) && x >= 1 && x < 2 ** 31);
 const countOrZero = number("an integer within [0, 2^31)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 31);
-const finite = number("a number", Number.isFinite);
-const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
+export const finite = number("a number", Number.isFinite);
+export const positive = number("a number above 0", (x) => Number.isFinite(x) && x > 0);
 const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
 /** Limits that are larger than in all real models, but small enough to allocate tables of this size. */
-const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
-const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
-const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
-const tokenId = v.nullish(countOrZero);
-const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
+export const headCount = number("an integer within [1, 65,536]", (x) => Number.isInteger(x) && x >= 1 && x <= 65_536);
+export const headSize = number("an integer within [1, 4,096]", (x) => Number.isInteger(x) && x >= 1 && x <= 4096);
+export const layerCount = number("an integer within [1, 10,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 10_000);
+export const tokenId = v.nullish(countOrZero);
+export const tokenIds = v.nullish(v.union([countOrZero, v.array(countOrZero)]));
 const scale = v.nullish(finite);
 const onlyTrue = (remark: string) => v.nullish(v.literal(true, remark));
 /** A key that does not change what the model computes. */
-const ignored = v.optional(v.unknown());
+export const ignored = v.optional(v.unknown());
 
-/** All keys that are read. A file of one dialect may also use the keys of the other dialect. */
-const knownKeys = v.object({
+/** All keys of the two MiniMax dialects. A file of one dialect may also use the keys of the other dialect. */
+export const miniMaxKeys = v.object({
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
@@ -96,8 +97,8 @@ const knownKeys = v.object({
   use_triton: ignored,
 });
 
-/** Values of the known keys. A missing key differs from null if the published code distinguishes them. */
-export type ConfigKeys = v.InferOutput<typeof knownKeys>;
+/** Values of the keys of the MiniMax dialects. A missing key differs from null if the published code distinguishes them. */
+export type ConfigKeys = v.InferOutput<typeof miniMaxKeys>;
 
 const ropeDefault = v.nullish(v.literal("default", "only the default rotary embedding is supported"));
 const ropeObject = v.looseObject({
@@ -126,7 +127,11 @@ export function readRopeObject(value: unknown, where: string): RopeObject {
  *
  * @throws {ConfigError} the message names the key
  */
-export function readKeys(source: Record<string, unknown>, warn: WarningHandler): ConfigKeys {
+export function readKeys<Entries extends v.ObjectEntries>(
+  knownKeys: v.ObjectSchema<Entries, undefined>,
+  source: Record<string, unknown>,
+  warn: WarningHandler,
+): v.InferOutput<v.ObjectSchema<Entries, undefined>> {
   const result = v.safeParse(knownKeys, source);
   if (!result.success) {
     const issue = result.issues[0];
@@ -222,4 +227,20 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
 /** Returns the beginning of a value as JSON, for messages. */
 export function preview(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 80) ?? "nothing";
+}
+
+/**
+ * Returns the dtype of the configuration. If the two keys differ, this is only a warning, because loading uses the dtypes of the weight
+ * files.
+ */
+export function dtypeOf({ dtype, torch_dtype }: Pick<ConfigKeys, "dtype" | "torch_dtype">, warn: WarningHandler): StoredDType {
+  const dtypes: Record<string, StoredDType> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
+  const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {
+    if (name === null || name === undefined) return [];
+    const short = name.replace(/^torch\./, "");
+    if (!Object.hasOwn(dtypes, short)) throwConfigError(key, `expected bfloat16, float16 or float32, got ${name}`);
+    return [dtypes[short]!];
+  });
+  if (second && first !== second) warn(`config: torch_dtype: ${torch_dtype} is ignored, because dtype is ${dtype}`);
+  return first ?? "bf16";
 }

@@ -1,5 +1,16 @@
 import { ConfigError } from "../base/errors.js";
-import { type ConfigKeys, expectConfig, readKeys, singleValue, throwConfigError, type WarningHandler } from "./config-keys.js";
+import type { LightningSettings, SoftmaxSettings } from "./attention-settings.js";
+import {
+  type ConfigKeys,
+  dtypeOf,
+  expectConfig,
+  miniMaxKeys,
+  readKeys,
+  singleValue,
+  throwConfigError,
+  type WarningHandler,
+} from "./config-keys.js";
+import { readHypeNetConfig } from "./hypenet-config.js";
 import { readRopeSettings } from "./rope-settings.js";
 
 /** Scales of one residual branch: `alpha · residual + beta · branch`. */
@@ -8,29 +19,37 @@ export interface ResidualScale {
   readonly beta: number;
 }
 
-/** The dialect of a config and checkpoint: `minimax_m1` for MiniMax's own code, `minimax` for transformers' implementation. */
-export type Dialect = "minimax_m1" | "minimax";
+/**
+ * The dialect of a config and checkpoint: `minimax_m1` for MiniMax's own code, `minimax` for transformers' implementation, `hypenet` for
+ * HypeNet.
+ */
+export type Dialect = "minimax_m1" | "minimax" | "hypenet";
 
-/** The typed configuration of a model. Names follow the published keys. Configurations of both dialects are converted to this type. */
+/** The typed configuration of a model. Names follow the published keys. Configurations of all dialects are converted to this type. */
 export interface Config {
   readonly dialect: Dialect;
   readonly vocabSize: number;
   readonly hiddenSize: number;
-  /** Width of one expert. The published code uses the same width for the shared expert. */
+  /** Width of one expert, or of the dense MLP. The published code uses the same width for the shared expert. */
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
+  /** Number of query heads in softmax attention. */
   readonly numAttentionHeads: number;
   /** Number of key and value heads in softmax attention. */
   readonly numKeyValueHeads: number;
+  /** Head dim of softmax attention. */
   readonly headDim: number;
-  /** Number of leading dims of each head to which softmax attention applies the rotary embedding. */
+  /** Number of leading dims of each head to which softmax attention applies the rotary embedding. 0: it has none. */
   readonly rotaryDim: number;
   readonly ropeTheta: number;
   readonly rmsNormEps: number;
   /** Per layer: 0 = lightning attention, 1 = softmax attention. */
   readonly attnTypeList: readonly (0 | 1)[];
+  readonly lightning: LightningSettings;
+  readonly softmax: SoftmaxSettings;
+  /** Number of experts per layer. 0: each layer has a dense MLP instead, a SwiGLU without a router. */
   readonly numLocalExperts: number;
-  /** Number of experts that each token is routed to (top-k). */
+  /** Number of experts that each token is routed to (top-k). 0 if the MLP is dense. */
   readonly numExpertsPerTok: number;
   /** If above 0, every layer has a shared expert. */
   readonly sharedIntermediateSize: number;
@@ -60,11 +79,15 @@ const dialects: Readonly<Record<string, Dialect>> = {
   MiniMaxText01ForCausalLM: "minimax_m1",
   minimax: "minimax",
   MiniMaxForCausalLM: "minimax",
+  hypenet: "hypenet",
+  HypeNetForCausalLM: "hypenet",
+  hybrid: "hypenet",
+  HybridForCausalLM: "hypenet",
 };
 
 /**
- * Parses a `config.json` of either dialect, {@link Dialect}. The keys of both dialects are accepted, and rotary settings are read from all
- * places that a file can give them. Keys that give one setting different values are errors.
+ * Parses a `config.json` of any dialect, {@link Dialect}. A MiniMax file may use the keys of both MiniMax dialects. Rotary settings are read
+ * from all places that a file can give them. Keys that give one setting different values are errors.
  *
  * @param json the parsed file
  * @param warn receives a message for every unknown key that changes nothing, and for settings that other programs interpret differently
@@ -77,11 +100,22 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
   }
   const source = json as Record<string, unknown>;
   const dialect = dialectOf(source);
-  const keys = readKeys(source, warn);
+  const config = dialect === "hypenet" ? readHypeNetConfig(source, warn) : readMiniMaxConfig(source, dialect, warn);
+  checkConfig(config);
+  return config;
+}
+
+function readMiniMaxConfig(source: Record<string, unknown>, dialect: "minimax_m1" | "minimax", warn: WarningHandler): Config {
+  const keys = readKeys(miniMaxKeys, source, warn);
   if (dialect === "minimax") checkTransformersDialect(keys);
   const headDim = headDimOf(keys);
   const rope = readRopeSettings(keys, headDim);
-  const config: Config = {
+  if (dialect === "minimax" && rope.dim < headDim) {
+    warn(
+      `config: rotary embedding: the file rotates ${rope.dim} of ${headDim} dims (transformers' own code for model_type minimax rotates all)`,
+    );
+  }
+  return {
     dialect,
     vocabSize: keys.vocab_size,
     hiddenSize: keys.hidden_size,
@@ -95,6 +129,20 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
     ropeTheta: rope.theta,
     rmsNormEps: keys.rms_norm_eps,
     attnTypeList: attnTypesOf(keys, dialect),
+    lightning: {
+      heads: keys.num_attention_heads,
+      keyValueHeads: keys.num_attention_heads,
+      headDim,
+      projection: "joint",
+      qkNorm: false,
+      rotaryDim: 0,
+      scale: 1,
+      layerDecay: true,
+      outputNorm: true,
+      outputGate: true,
+      normEps: 1e-6,
+    },
+    softmax: { qkNorm: false, queryScale: 1, outputGate: false },
     numLocalExperts:
       singleValue<number>([
         ["num_local_experts", keys.num_local_experts],
@@ -117,13 +165,6 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
     routerAuxLossCoef: keys.router_aux_loss_coef,
     source,
   };
-  checkConfig(config);
-  if (dialect === "minimax" && config.rotaryDim < headDim) {
-    warn(
-      `config: rotary embedding: the file rotates ${config.rotaryDim} of ${headDim} dims (transformers' own code for model_type minimax rotates all)`,
-    );
-  }
-  return config;
 }
 
 /**
@@ -132,11 +173,12 @@ export function parseConfig(json: unknown, warn: WarningHandler = () => {}): Con
  * @throws {ConfigError} invalid sizes or inconsistent values
  */
 export function checkConfig(config: Config): void {
-  const { dialect, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList } = config;
+  const { dialect, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim, attnTypeList, lightning } = config;
+  const isDense = dialect === "hypenet";
   for (const [name, value] of Object.entries(config)) {
-    const fits =
-      typeof value !== "number" || !/^(vocab|hidden|intermediate|num|head|max)/.test(name) || (Number.isInteger(value) && value >= 1);
-    expectConfig(fits, name, "an integer of at least 1", value);
+    if (typeof value !== "number" || !/^(vocab|hidden|intermediate|num|head|max)/.test(name)) continue;
+    if (isDense && EXPERT_COUNTS.includes(name)) expectConfig(value === 0, name, "0, because HypeNet has no experts", value);
+    else expectConfig(Number.isInteger(value) && value >= 1, name, "an integer of at least 1", value);
   }
   expectConfig(
     numAttentionHeads % numKeyValueHeads === 0,
@@ -145,16 +187,28 @@ export function checkConfig(config: Config): void {
     numKeyValueHeads,
   );
   expectConfig(
+    lightning.heads % lightning.keyValueHeads === 0,
+    "lightning_nkv",
+    `a divisor of lightning_nh ${lightning.heads}`,
+    lightning.keyValueHeads,
+  );
+  expectConfig(
     attnTypeList.length === config.numHiddenLayers,
-    Object.hasOwn(config.source ?? {}, "layer_types") || dialect === "minimax" ? "layer_types" : "attn_type_list",
+    layerTypeKey(config),
     `${config.numHiddenLayers} entries (num_hidden_layers)`,
     `${attnTypeList.length}`,
   );
   expectConfig(
     rotaryDim % 2 === 0 && rotaryDim <= headDim,
-    dialect === "minimax" && rotaryDim === headDim ? "head_dim" : "rotary_dim",
+    dialect !== "minimax_m1" && rotaryDim === headDim ? "head_dim" : "rotary_dim",
     `an even number of at most head_dim ${headDim}`,
     rotaryDim,
+  );
+  expectConfig(
+    lightning.rotaryDim % 2 === 0 && lightning.rotaryDim <= lightning.headDim,
+    "lightning_head_dim",
+    "an even number, because of the rotary embedding",
+    lightning.rotaryDim,
   );
   const matrices = 3 * config.numHiddenLayers * config.numLocalExperts;
   expectConfig(matrices <= MAX_TENSORS, "num_local_experts", `at most ${MAX_TENSORS} matrices in all layers`, matrices);
@@ -164,6 +218,15 @@ export function checkConfig(config: Config): void {
     `at most num_local_experts ${config.numLocalExperts}`,
     config.numExpertsPerTok,
   );
+}
+
+/** The counts that are 0 if the MLP is dense. */
+const EXPERT_COUNTS = ["numLocalExperts", "numExpertsPerTok"];
+
+/** Returns the key that gives the attention type of each layer in the file. */
+function layerTypeKey({ source, dialect }: Config): string {
+  if (dialect === "hypenet") return "mixer_types";
+  return Object.hasOwn(source ?? {}, "layer_types") || dialect === "minimax" ? "layer_types" : "attn_type_list";
 }
 
 /** Maximum number of listed tensors. It is 100 times the number of the published model. */
@@ -176,7 +239,7 @@ function dialectOf(source: Record<string, unknown>): Dialect {
   if (named.length > 0 && known.every((dialect) => dialect !== undefined && dialect === known[0])) return known[0]!;
   const got = named.length === 0 ? "neither model_type nor architectures" : named.map((name) => JSON.stringify(name)).join(", ");
   throw new ConfigError(
-    `config: architecture: expected minimax_m1 (MiniMaxM1ForCausalLM), minimax_text_01 (MiniMaxText01ForCausalLM) or minimax (MiniMaxForCausalLM), got ${got}. MiniMax-M2 and later models have no lightning attention and are not supported.`,
+    `config: architecture: expected minimax_m1 (MiniMaxM1ForCausalLM), minimax_text_01 (MiniMaxText01ForCausalLM), minimax (MiniMaxForCausalLM) or hypenet (HypeNetForCausalLM), got ${got}. MiniMax-M2 and later models have no lightning attention and are not supported.`,
   );
 }
 
@@ -227,20 +290,4 @@ function residualScale(keys: ConfigKeys, here: M1ScaleKey, there: TransformersSc
     ]),
   );
   return { alpha: alpha ?? 1, beta: beta ?? 1 };
-}
-
-/**
- * Returns the dtype of the configuration. If the two keys differ, this is only a warning, because loading uses the dtypes of the weight
- * files.
- */
-function dtypeOf({ dtype, torch_dtype }: ConfigKeys, warn: WarningHandler): Config["dtype"] {
-  const dtypes: Record<string, Config["dtype"]> = { bfloat16: "bf16", float16: "f16", float32: "f32" };
-  const [first, second] = Object.entries({ dtype, torch_dtype }).flatMap(([key, name]) => {
-    if (name === null || name === undefined) return [];
-    const short = name.replace(/^torch\./, "");
-    if (!Object.hasOwn(dtypes, short)) throwConfigError(key, `expected bfloat16, float16 or float32, got ${name}`);
-    return [dtypes[short]!];
-  });
-  if (second && first !== second) warn(`config: torch_dtype: ${torch_dtype} is ignored, because dtype is ${dtype}`);
-  return first ?? "bf16";
 }

@@ -11,13 +11,14 @@ import type { Config } from "./config.js";
  * n.)
  *
  * Layer ℓ of L multiplies the slopes by `1 − ℓ/(L−1) + 1e-5` (transformers: `1 − ℓ/(L−1+1e-5) + 1e-5`). The first layers therefore attend
- * locally and the last ones globally. With one layer, the factor is `1 + 1e-5`.
+ * locally and the last ones globally. With one layer, the factor is `1 + 1e-5`. HypeNet has no such factor.
  *
  * @throws {InputError} a layer number outside the model
  */
 export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
   expectArgument("decaySlopes: config", isObjectLike(config), "a configuration (parseConfig makes one)", config);
-  const { numAttentionHeads: heads, numHiddenLayers: layers, dialect } = config;
+  const { numHiddenLayers: layers, dialect } = config;
+  const { heads, layerDecay } = config.lightning;
   if (!(Number.isInteger(layer) && layer >= 0 && layer < layers)) {
     throw new InputError(`decaySlopes: layer: expected an integer within [0, ${layers}), got ${printed(layer)}`);
   }
@@ -27,6 +28,7 @@ export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBu
     dialect === "minimax" || power === heads
       ? alibi(heads)
       : [...alibi(power), ...alibi(2 * power).filter((_, h) => h % 2 === 0)].slice(0, heads);
+  if (!layerDecay) return Float32Array.from(slopes);
   const depth = dialect === "minimax" ? layer / (layers - 1 + 1e-5) : layers === 1 ? 0 : layer / (layers - 1);
   return Float32Array.from(slopes, (slope) => Math.fround(Math.fround(slope) * Math.fround(1 - depth + 1e-5)));
 }

@@ -2,8 +2,11 @@ import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { ResidentDType, StoredDType } from "../weights/weights.js";
 import { type Config, checkConfig, parseConfig } from "./config.js";
 
-/** The part of the model that a tensor belongs to. A `router` tensor chooses experts or weights the shared expert. */
-export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "head";
+/**
+ * The part of the model that a tensor belongs to. A `router` tensor chooses experts or weights the shared expert. `mlp` is the dense MLP of
+ * a layer without experts.
+ */
+export type Block = "embedding" | "lightning" | "softmax" | "norm" | "router" | "expert" | "shared" | "mlp" | "head";
 
 /** One tensor of a checkpoint. */
 export interface GraphTensor {
@@ -56,7 +59,7 @@ export function graph(config: Config | Record<string, unknown>): Graph {
     else if (block !== "embedding" && block !== "head") usedByAll += size;
   }
   // The multiplication comes first. Every layer has the same number of experts, so the quotient is an integer.
-  const activatedParameterCount = usedByAll + (ofExperts * numExpertsPerTok) / numLocalExperts;
+  const activatedParameterCount = usedByAll + (ofExperts * numExpertsPerTok) / Math.max(1, numLocalExperts);
   return { config: typed, tensors, parameterCount, activatedParameterCount, checkpointBytes };
 }
 
@@ -88,9 +91,7 @@ export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dty
 
 function* listTensors(config: Config): Generator<GraphTensor> {
   const { vocabSize, hiddenSize: hidden, intermediateSize: width, numAttentionHeads, numKeyValueHeads, headDim } = config;
-  const { numLocalExperts, attnTypeList, sharedIntermediateSize, tieWordEmbeddings, dtype } = config;
-  const heads = numAttentionHeads * headDim;
-  const kvHeads = numKeyValueHeads * headDim;
+  const { numLocalExperts, attnTypeList, sharedIntermediateSize, tieWordEmbeddings, dtype, lightning, softmax } = config;
 
   function tensor(
     block: Block,
@@ -102,23 +103,50 @@ function* listTensors(config: Config): Generator<GraphTensor> {
     return { name, shape, dtype: stored, bytes: shape.reduce((product, dim) => product * dim, STORED_BYTES[stored]), block, ...place };
   }
 
-  yield tensor("embedding", "model.embed_tokens.weight", [vocabSize, hidden]);
-  for (const [layer, type] of attnTypeList.entries()) {
-    const at = `model.layers.${layer}`;
+  function* lightningTensors(at: string, layer: number): Generator<GraphTensor> {
     const here = { layer };
-    yield tensor("norm", `${at}.input_layernorm.weight`, [hidden], here);
-    if (type === 0) {
+    const { headDim: dim, projection, qkNorm, outputNorm, outputGate } = lightning;
+    const heads = lightning.heads * dim;
+    const kvHeads = lightning.keyValueHeads * dim;
+    if (projection === "joint") {
       yield tensor("lightning", `${at}.self_attn.qkv_proj.weight`, [3 * heads, hidden], here);
       yield tensor("lightning", `${at}.self_attn.output_gate.weight`, [heads, hidden], here);
       yield tensor("lightning", `${at}.self_attn.norm.weight`, [heads], here);
       yield tensor("lightning", `${at}.self_attn.out_proj.weight`, [hidden, heads], here);
-    } else {
-      yield tensor("softmax", `${at}.self_attn.q_proj.weight`, [heads, hidden], here);
-      yield tensor("softmax", `${at}.self_attn.k_proj.weight`, [kvHeads, hidden], here);
-      yield tensor("softmax", `${at}.self_attn.v_proj.weight`, [kvHeads, hidden], here);
-      yield tensor("softmax", `${at}.self_attn.o_proj.weight`, [hidden, heads], here);
+      return;
     }
-    yield tensor("norm", `${at}.post_attention_layernorm.weight`, [hidden], here);
+    yield tensor("lightning", `${at}.self_attn.q_proj.weight`, [heads, hidden], here);
+    yield tensor("lightning", `${at}.self_attn.k_proj.weight`, [kvHeads, hidden], here);
+    yield tensor("lightning", `${at}.self_attn.v_proj.weight`, [kvHeads, hidden], here);
+    if (outputGate) yield tensor("lightning", `${at}.self_attn.z_proj.weight`, [heads, hidden], here);
+    if (qkNorm) yield tensor("lightning", `${at}.self_attn.q_norm.weight`, [dim], here);
+    if (qkNorm) yield tensor("lightning", `${at}.self_attn.k_norm.weight`, [dim], here);
+    if (outputNorm) yield tensor("lightning", `${at}.self_attn.o_norm.weight`, [heads], here);
+    yield tensor("lightning", `${at}.self_attn.o_proj.weight`, [hidden, heads], here);
+  }
+
+  function* softmaxTensors(at: string, layer: number): Generator<GraphTensor> {
+    const here = { layer };
+    const heads = numAttentionHeads * headDim;
+    const kvHeads = numKeyValueHeads * headDim;
+    yield tensor("softmax", `${at}.self_attn.q_proj.weight`, [heads, hidden], here);
+    yield tensor("softmax", `${at}.self_attn.k_proj.weight`, [kvHeads, hidden], here);
+    yield tensor("softmax", `${at}.self_attn.v_proj.weight`, [kvHeads, hidden], here);
+    if (softmax.outputGate) yield tensor("softmax", `${at}.self_attn.o_gate.weight`, [heads, hidden], here);
+    if (softmax.qkNorm) yield tensor("softmax", `${at}.self_attn.q_norm.weight`, [headDim], here);
+    if (softmax.qkNorm) yield tensor("softmax", `${at}.self_attn.k_norm.weight`, [headDim], here);
+    yield tensor("softmax", `${at}.self_attn.o_proj.weight`, [hidden, heads], here);
+  }
+
+  function* mlpTensors(at: string, layer: number): Generator<GraphTensor> {
+    const here = { layer };
+    yield tensor("mlp", `${at}.mlp.gate_proj.weight`, [width, hidden], here);
+    yield tensor("mlp", `${at}.mlp.up_proj.weight`, [width, hidden], here);
+    yield tensor("mlp", `${at}.mlp.down_proj.weight`, [hidden, width], here);
+  }
+
+  function* expertTensors(at: string, layer: number): Generator<GraphTensor> {
+    const here = { layer };
     // The published checkpoint keeps its routers in float32. In transformers' files, all tensors have one dtype.
     yield tensor(
       "router",
@@ -139,6 +167,16 @@ function* listTensors(config: Config): Generator<GraphTensor> {
       yield tensor("shared", `${at}.shared_mlp.down_proj.weight`, [hidden, width], here);
       yield tensor("router", `${at}.coefficient.weight`, [1, hidden], here);
     }
+  }
+
+  yield tensor("embedding", "model.embed_tokens.weight", [vocabSize, hidden]);
+  for (const [layer, type] of attnTypeList.entries()) {
+    const at = `model.layers.${layer}`;
+    const here = { layer };
+    yield tensor("norm", `${at}.input_layernorm.weight`, [hidden], here);
+    yield* type === 0 ? lightningTensors(at, layer) : softmaxTensors(at, layer);
+    yield tensor("norm", `${at}.post_attention_layernorm.weight`, [hidden], here);
+    yield* numLocalExperts === 0 ? mlpTensors(at, layer) : expertTensors(at, layer);
   }
   yield tensor("norm", "model.norm.weight", [hidden]);
   if (!tieWordEmbeddings) yield tensor("head", "lm_head.weight", [vocabSize, hidden]);

@@ -66,5 +66,43 @@ export const tinyM1: Config = /* @__PURE__ */ definePreset({
   torch_dtype: "float32",
 });
 
+/** The softmax layers of HypeNet-2B. The others are lightning layers. */
+const HYPENET_SOFTMAX_LAYERS: readonly number[] = [2, 3, 6, 8, 9, 21, 25];
+
+/** The published HypeNet-2B configuration: 1.93 billion parameters, distilled from Qwen3-1.7B (arXiv 2601.22156, table 6). */
+export const hypeNet2B: Config = /* @__PURE__ */ parseConfig({
+  architectures: ["HypeNetForCausalLM"],
+  model_type: "hypenet",
+  attention_bias: false,
+  attn_logits_scaling: "hype 500",
+  attn_use_output_gate: true,
+  attn_use_rope: false,
+  bos_token_id: 151_643,
+  eos_token_id: 151_645,
+  head_dim: 128,
+  hidden_act: "silu",
+  hidden_size: 2048,
+  initializer_range: 0.02,
+  intermediate_size: 6144,
+  lightning_head_dim: 128,
+  lightning_nh: 16,
+  lightning_nkv: 16,
+  lightning_scale: "1/sqrt(d)",
+  lightning_use_output_gate: true,
+  lightning_use_output_norm: true,
+  lightning_use_qk_norm: true,
+  lightning_use_rope: true,
+  max_position_embeddings: 1_048_576,
+  mixer_types: Array.from({ length: 28 }, (_, i) => (HYPENET_SOFTMAX_LAYERS.includes(i) ? "attn" : "lightning-attn")),
+  num_attention_heads: 16,
+  num_hidden_layers: 28,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1_000_000,
+  tie_word_embeddings: true,
+  torch_dtype: "bfloat16",
+  vocab_size: 151_936,
+});
+
 /** Presets by name, for the command line. */
-export const presets: Readonly<Record<string, Config>> = { "minimax-m1": minimaxM1, "tiny-m1": tinyM1 };
+export const presets: Readonly<Record<string, Config>> = { "minimax-m1": minimaxM1, "hypenet-2b": hypeNet2B, "tiny-m1": tinyM1 };

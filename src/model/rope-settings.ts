@@ -23,19 +23,25 @@ interface RopeSource {
   readonly settings: RopeObject;
 }
 
-/** Default of theta in both dialects. */
+/** Default of theta in both MiniMax dialects. */
 const DEFAULT_THETA = 1e6;
+
+/** The keys that give rotary settings, and the context, which they may repeat. */
+type RopeKeys = Pick<
+  ConfigKeys,
+  "rope_theta" | "rotary_dim" | "partial_rotary_factor" | "rope_parameters" | "rope_scaling" | "max_position_embeddings"
+>;
 
 /**
  * Reads theta and the number of rotated dims from all places that can give them. These are `rope_theta`, `rotary_dim` and
  * `partial_rotary_factor` at the top level, and the objects `rope_parameters` (transformers 5) and `rope_scaling` (transformers 4). The
  * objects may have an additional level for the layer type.
  *
- * By default theta is 1e6 and the whole head is rotated.
+ * By default the whole head is rotated.
  *
  * @throws {ConfigError} different values in several places, a type of rotary embedding other than `default`, or settings of other types
  */
-export function readRopeSettings(keys: ConfigKeys, headDim: number): RopeSettings {
+export function readRopeSettings(keys: RopeKeys, headDim: number, defaultTheta = DEFAULT_THETA): RopeSettings {
   const places = [...listRopeSources(keys.rope_parameters, "rope_parameters"), ...listRopeSources(keys.rope_scaling, "rope_scaling")];
   for (const { path, settings } of places) expectDefaultRope(settings, path, keys);
   const theta = singleValue<number>([
@@ -47,7 +53,7 @@ export function readRopeSettings(keys: ConfigKeys, headDim: number): RopeSetting
     ...places.map(({ path, settings }) => [`${path}.partial_rotary_factor`, settings.partial_rotary_factor] as const),
   ];
   const share = singleValue<number>(shares);
-  return { theta: theta ?? DEFAULT_THETA, dim: resolveRotaryDim(keys.rotary_dim, share, shares, headDim) };
+  return { theta: theta ?? defaultTheta, dim: resolveRotaryDim(keys.rotary_dim, share, shares, headDim) };
 }
 
 function resolveRotaryDim(
@@ -91,7 +97,7 @@ function listRopeSources(value: unknown, path: string): RopeSource[] {
 }
 
 /** Checks that the settings describe the default rotary embedding. @throws {ConfigError} a setting of another type of rotary embedding */
-function expectDefaultRope(settings: RopeObject, path: string, { max_position_embeddings: longest }: ConfigKeys): void {
+function expectDefaultRope(settings: RopeObject, path: string, { max_position_embeddings: longest }: RopeKeys): void {
   for (const [key, value] of Object.entries(settings)) {
     if (ROPE_KEYS.includes(key)) continue;
     if (/^(original_)?max_position_embeddings$/.test(key) && value === longest) continue;

@@ -1,5 +1,6 @@
 import { runSteps } from "../base/steps.js";
-import { type BatchLayout, DecoderLayer } from "../layers/decoder-layer.js";
+import type { BatchLayout } from "../layers/batch-layout.js";
+import { DecoderLayer } from "../layers/decoder-layer.js";
 import type { LayerCache } from "../layers/layer-cache.js";
 import { LightningAttention } from "../layers/lightning-attention.js";
 import { SoftmaxAttention } from "../layers/softmax-attention.js";
@@ -12,6 +13,7 @@ import type { Segment } from "../ops/segment.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { type Weights, withPrefix } from "../weights/weights.js";
+import type { SoftmaxSettings } from "./attention-settings.js";
 import { Cache } from "./cache.js";
 import type { Config } from "./config.js";
 import { decaySlopes } from "./decay-slopes.js";
@@ -33,7 +35,7 @@ export interface ForwardResult {
   readonly hidden: Tensor;
   /** Index of the row of each sequence's last token. */
   readonly last: readonly number[];
-  /** Router logits of each layer, `[tokens, experts]`. */
+  /** Router logits of each layer, `[tokens, experts]`. Empty without experts. */
   readonly routerLogits: readonly Tensor[];
 }
 
@@ -72,16 +74,16 @@ export class Transformer {
     /** Dtype in which caches store keys and values. */
     readonly kv: KVType = "f32",
   ) {
-    const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, residual } = config;
+    const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rmsNormEps, residual } = config;
     this.layers = config.attnTypeList.map((type, i) => {
       const w = withPrefix(weights, `model.layers.${i}.`);
       const attentionWeights = withPrefix(w, "self_attn.");
       const attention =
         type === 0
-          ? new LightningAttention(attentionWeights, heads, headDim, persistentTensor(rt, decaySlopes(config, i)))
-          : new SoftmaxAttention(attentionWeights, heads, kvHeads, headDim, kv);
+          ? new LightningAttention(attentionWeights, config.lightning, persistentTensor(rt, decaySlopes(config, i)))
+          : new SoftmaxAttention(attentionWeights, { ...config.softmax, heads, kvHeads, headDim, normEps: rmsNormEps, kv });
       return new DecoderLayer(w, attention, {
-        eps: config.rmsNormEps,
+        eps: rmsNormEps,
         postnorm: config.postnorm,
         attentionScale: type === 0 ? residual.lightning : residual.softmax,
         mlpScale: residual.mlp,
@@ -122,10 +124,7 @@ export class Transformer {
     signal?.throwIfAborted();
     for (const { cache } of batch) cache.expectUsable(rt);
     for (const { ids, cache } of batch) cache.reserve(ids.length);
-    // Lightning layers use no rotary embedding.
-    const rotaryDim = config.attnTypeList.includes(1) ? config.rotaryDim : 0;
-    const layout = { segments, rotation: rotation(rt, positions, rotaryDim, config.ropeTheta) };
-    const { cos, sin } = layout.rotation;
+    const layout = batchLayout(rt, config, segments, positions);
     let x: Tensor | undefined;
     let hidden: Tensor | undefined;
     try {
@@ -152,7 +151,7 @@ export class Transformer {
       return { hidden, last: segments.map(({ end }) => end - 1), routerLogits };
     } finally {
       for (const { cache } of batch) cache.endPass();
-      for (const tensor of [cos, sin, ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(tensor);
+      for (const tensor of [...layoutTensors(layout), ...(x ? [x] : []), ...(hidden ? [] : routerLogits)]) rt.release(tensor);
     }
   }
 
@@ -167,7 +166,7 @@ export class Transformer {
     const { tape } = this.rt;
     if (!tape?.checkpointing) return layer.forward(x, layout, caches);
     const before = caches.map((cache) => cache.snapshot());
-    const reads = [x, layout.rotation.cos, layout.rotation.sin, ...before.flatMap(({ tensors }) => tensors)];
+    const reads = [x, ...layoutTensors(layout), ...before.flatMap(({ tensors }) => tensors)];
     const restore = () => {
       for (const snapshot of before) snapshot.restore();
     };
@@ -180,6 +179,31 @@ export class Transformer {
     const name = config.tieWordEmbeddings ? EMBEDDING : "lm_head.weight";
     return weights.vocabulary ? matmulInParts(hidden, config.vocabSize, weights.vocabulary.parts(name)) : matmul(hidden, weights.at(name));
   }
+}
+
+/** Computes the constants of each row. A constant that no layer uses is undefined. */
+function batchLayout(rt: Runtime, config: Config, segments: readonly Segment[], positions: readonly number[]): BatchLayout {
+  const { attnTypeList, lightning, rotaryDim, ropeTheta, softmax } = config;
+  const rotationOf = (type: 0 | 1, dim: number) =>
+    attnTypeList.includes(type) && dim > 0 ? rotation(rt, positions, dim, ropeTheta) : undefined;
+  const isScaled = attnTypeList.includes(1) && softmax.queryScale !== 1;
+  return {
+    segments,
+    lightningRotation: rotationOf(0, lightning.rotaryDim),
+    softmaxRotation: rotationOf(1, rotaryDim),
+    queryScales: isScaled ? rt.from(positions.map((t) => queryScale(softmax.queryScale, t))) : undefined,
+  };
+}
+
+/** Returns the factor s(t) of the queries at position t. */
+function queryScale(scale: SoftmaxSettings["queryScale"], t: number): number {
+  return typeof scale === "number" ? scale : Math.log(t + scale.logBase) / Math.log(scale.logBase);
+}
+
+/** Returns all tensors of a layout. */
+function layoutTensors({ lightningRotation, softmaxRotation, queryScales }: BatchLayout): Tensor[] {
+  const rotations = [lightningRotation, softmaxRotation].flatMap((angles) => (angles ? [angles.cos, angles.sin] : []));
+  return queryScales ? [...rotations, queryScales] : rotations;
 }
 
 /** Copies numbers into a tensor that scopes do not free. */

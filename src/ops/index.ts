@@ -13,6 +13,7 @@ export type { ResidentDType, StoredDType, WeightSpec, Weights } from "../weights
 export { attention } from "./attention.js";
 export { type Balance, balance } from "./balance.js";
 export { embed } from "./embed.js";
+export { joinHeads, scaleRows } from "./heads.js";
 export { type KeysValues, KeyValueCache, type KVType } from "./kv-cache.js";
 export { lightning, lightningState, readLightningState } from "./lightning.js";
 export { groupedMatmuls, matmul, matmuls } from "./matmul.js";

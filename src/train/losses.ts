@@ -1,5 +1,5 @@
 import type { Transformer } from "../model/transformer.js";
-import { balance } from "../ops/balance.js";
+import { type Balance, balance } from "../ops/balance.js";
 import { collectTargets, type TrainingDocument } from "./documents.js";
 import { forwardDocuments, temperedLogits } from "./likelihood.js";
 import { applyObjective, crossEntropy, type Objective } from "./objective.js";
@@ -15,14 +15,14 @@ export interface Losses {
   readonly crossEntropy: number;
   /**
    * The load-balancing loss, `experts · Σ_e f_e P_e`. It is k if the load is even. It is `experts` if k = 1 and one expert receives all
-   * tokens.
+   * tokens. It is 0 without experts.
    */
   readonly auxLoss: number;
   /** Number of targets with a weight above 0. */
   readonly targets: number;
   /** Number of tokens in the forward pass. */
   readonly tokens: number;
-  /** Per layer, the share of tokens that each expert receives. The shares add up to k. */
+  /** Per layer, the share of tokens that each expert receives. The shares add up to k. Empty without experts. */
   readonly expertLoad: readonly Float64Array[];
 }
 
@@ -49,6 +49,9 @@ export interface LossSettings {
   readonly objective?: Objective | undefined;
 }
 
+/** The balance of a model without experts. */
+const NO_EXPERTS: Balance = { loss: 0, load: [] };
+
 /** Computes the contribution of a micro-batch to the losses of the whole batch. Under a tape, it can be differentiated. */
 export function microBatchLosses(transformer: Transformer, { documents, first, totals }: MicroBatch, settings: LossSettings): Losses {
   const { auxLossCoef, temperature, objective } = settings;
@@ -65,7 +68,8 @@ export function microBatchLosses(transformer: Transformer, { documents, first, t
             objective ? (logp) => objective(logp, first) : likelihoodLoss,
           );
     const share = hidden.shape[0]! / totals.tokens;
-    const { loss, load } = balance(routerLogits, transformer.config.numExpertsPerTok, auxLossCoef * share);
+    const { numLocalExperts, numExpertsPerTok } = transformer.config;
+    const { loss, load } = numLocalExperts === 0 ? NO_EXPERTS : balance(routerLogits, numExpertsPerTok, auxLossCoef * share);
     return {
       loss: ownLoss + auxLossCoef * loss * share,
       crossEntropy: objective ? likelihoodLoss(logp).loss : ownLoss,

@@ -42,6 +42,42 @@ const configs = fc
     }),
   );
 
+/** HypeNets of every kind: grouped lightning heads, other head widths, with and without gates. */
+const hypeNets = fc
+  .record({
+    mixers: fc.array(fc.constantFrom("attn", "lightning-attn"), { minLength: 1, maxLength: 4 }),
+    hidden: fc.integer({ min: 1, max: 40 }),
+    width: fc.integer({ min: 1, max: 40 }),
+    kvHeads: divisor,
+    group: divisor,
+    halfHead: fc.integer({ min: 1, max: 12 }),
+    lightningKv: divisor,
+    lightningGroup: divisor,
+    lightningHalfHead: fc.integer({ min: 1, max: 12 }),
+    gate: fc.boolean(),
+    vocab: fc.integer({ min: 2, max: 50 }),
+  })
+  .map(({ mixers, hidden, width, kvHeads, group, halfHead, lightningKv, lightningGroup, lightningHalfHead, gate, vocab }) =>
+    parseConfig({
+      model_type: "hypenet",
+      torch_dtype: "float32",
+      vocab_size: vocab,
+      hidden_size: hidden,
+      intermediate_size: width,
+      num_hidden_layers: mixers.length,
+      mixer_types: mixers,
+      num_attention_heads: kvHeads * group,
+      num_key_value_heads: kvHeads,
+      head_dim: 2 * halfHead,
+      lightning_nh: lightningKv * lightningGroup,
+      lightning_nkv: lightningKv,
+      lightning_head_dim: 2 * lightningHalfHead,
+      lightning_use_output_gate: gate,
+      attn_use_output_gate: gate,
+      tie_word_embeddings: gate,
+    }),
+  );
+
 /** A prompt in pieces, and then so many single tokens. */
 const passes = fc.record({
   pieces: fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1, maxLength: 3 }),
@@ -63,7 +99,7 @@ function sum<T extends object>(all: readonly T[]): Record<keyof T, number> {
 
 test("the formulas agree exactly with the work that kernels report", { timeout: 60_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(configs, passes, async (config, { pieces, steps, logits }) => {
+    fc.asyncProperty(fc.oneof(configs, hypeNets), passes, async (config, { pieces, steps, logits }) => {
       const calls: KernelCall[] = [];
       using model = await MiniMaxM1.create(config, { build: "simd", threads: 1, seed: 1, onKernel: (call) => calls.push(call) });
       const cache = model.newCache();
@@ -77,7 +113,7 @@ test("the formulas agree exactly with the work that kernels report", { timeout: 
       }
       expect(countedFlops(calls)).toEqual(kinds(sum(expected) as unknown as Flops));
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 });
 

@@ -12,6 +12,7 @@ import {
   deploymentMemory,
   type Gpu,
   gpus,
+  gpusNeeded,
   kubernetesManifest,
   planDeployment,
   rayRecipe,
@@ -20,7 +21,7 @@ import {
   tensorParallelSizes,
   usableBytes,
 } from "../../src/analysis/index.js";
-import { type Graph, graph, InputError, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
+import { type Graph, graph, hypeNet2B, InputError, minimaxM1, parseConfig, tinyM1 } from "../../src/index.js";
 import { facts } from "../support/facts.js";
 
 const m1 = graph(minimaxM1);
@@ -346,4 +347,16 @@ test.each([
 ] as const)("%j is refused", (target, message) => {
   expect(() => planDeployment(m1, target as object)).toThrow(InputError);
   expect(() => planDeployment(m1, target as object)).toThrow(facts(message));
+});
+
+test("HypeNet has no deployment, because this version of vLLM does not implement it", () => {
+  for (const plan of [
+    () => planDeployment(hypeNet2B),
+    () => deploymentMemory(hypeNet2B),
+    () => gpusNeeded(graph(hypeNet2B), { context: 4096 }),
+    () => tensorParallelSizes(hypeNet2B),
+  ]) {
+    expect(plan).toThrow(InputError);
+    expect(plan).toThrow(facts("model: …MiniMax…hypenet…vLLM 0.9.2…estimateMemory"));
+  }
 });

@@ -20,6 +20,7 @@ import {
   rawTensors,
   SMALL,
   SMALL_HF,
+  SMALL_HYPENET,
   safetensors,
   sharded,
   singleFile,
@@ -573,7 +574,11 @@ describe("memory", () => {
       head_dim: 64,
       max_position_embeddings: 512,
     };
-    for (const config of [wide, many, { ...wide, shared_intermediate_size: 512, postnorm: false }]) {
+    const hypeNet = { ...SMALL_HYPENET, hidden_size: 64, intermediate_size: 512, vocab_size: 320, max_position_embeddings: 512 };
+    const hypeNetHeads = { ...hypeNet, intermediate_size: 64, lightning_nh: 32, lightning_nkv: 32, lightning_head_dim: 32 };
+    const hypeNetSoftmax = { ...hypeNet, intermediate_size: 64, num_attention_heads: 16, num_key_value_heads: 16, head_dim: 64 };
+    const hypeNets = [hypeNet, hypeNetHeads, hypeNetSoftmax];
+    for (const config of [wide, many, { ...wide, shared_intermediate_size: 512, postnorm: false }, ...hypeNets]) {
       for (const [batch, context] of [
         [1, 64],
         [1, 512],
@@ -603,6 +608,8 @@ describe("memory", () => {
     expect(estimateMemory(SMALL, { context: 65, batch: 3 }).cacheBytes).toBe(3 * 4 * (2 * 8 * 8 + 2 * 8 * 128));
     expect(estimateMemory(SMALL, { context: 64, kv: "bf16" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * 2 * 8 * 64);
     expect(estimateMemory(SMALL, { context: 64, kv: "q8" }).cacheBytes).toBe(4 * 2 * 8 * 8 + 2 * (8 + 4) * 64);
+    // HypeNet: one lightning layer of 6 heads, head dim 4 in panels of 8, and one softmax layer as above.
+    expect(estimateMemory(SMALL_HYPENET, { context: 64 }).cacheBytes).toBe(4 * (6 * 8 * 8 + 2 * 8 * 64));
     expect(typed.totalBytes).toBe(typed.weightsBytes + typed.cacheBytes + typed.scratchBytes);
   });
 

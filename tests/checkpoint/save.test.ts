@@ -12,6 +12,7 @@ import {
   rawTensors,
   SMALL,
   SMALL_HF,
+  SMALL_HYPENET,
   safetensors,
   sharded,
   singleFile,
@@ -25,7 +26,7 @@ const configOf = (files: Files) => JSON.parse(new TextDecoder().decode(files.get
 
 describe("load ∘ save is the identity on files", () => {
   for (const dtype of ["float32", "bfloat16", "float16"]) {
-    for (const config of [SMALL, SMALL_HF]) {
+    for (const config of [SMALL, SMALL_HF, SMALL_HYPENET]) {
       test(`${config.model_type} in ${dtype}, one file and several`, async () => {
         for (const files of [singleFile(storedAs(dtype, config)), sharded(storedAs(dtype, config), 4)]) {
           const first = await loadCheckpoint(files);
@@ -92,6 +93,7 @@ describe("what is written otherwise than it was read", () => {
     for (const [stored, key] of [
       [SMALL, "torch_dtype"],
       [SMALL_HF, "dtype"],
+      [SMALL_HYPENET, "torch_dtype"],
       [storedAs("float16"), "torch_dtype"],
     ] as const) {
       const checkpoint = await loadCheckpoint(singleFile(stored), { dtype: "bf16" });

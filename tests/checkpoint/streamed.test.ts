@@ -11,7 +11,17 @@ import { type Files, storedAs } from "../support/checkpoints.js";
 import { startFileServer } from "../support/file-server.js";
 import { encode } from "../support/number-formats.js";
 import { randomIds } from "../support/random.js";
-import { greedyIds, leastBudget, load, loadStreamed, put, STREAMED, STREAMED_HF, streamedFiles } from "../support/streaming.js";
+import {
+  greedyIds,
+  leastBudget,
+  load,
+  loadStreamed,
+  put,
+  STREAMED,
+  STREAMED_HF,
+  STREAMED_HYPENET,
+  streamedFiles,
+} from "../support/streaming.js";
 import { threadEveryCall } from "../support/threads.js";
 
 const [prompt, other] = [randomIds(1, 12, 70), randomIds(2, 12, 70)];
@@ -38,6 +48,8 @@ const configs: [string, Record<string, unknown>][] = [
   ["transformers' dialect", STREAMED_HF],
   ["a shared expert", { ...STREAMED, shared_intermediate_size: 10 }],
   ["experts larger than all else of a layer", { ...STREAMED, intermediate_size: 90 }],
+  ["HypeNet", STREAMED_HYPENET],
+  ["HypeNet with an MLP larger than all else of a layer", { ...STREAMED_HYPENET, intermediate_size: 90, tie_word_embeddings: false }],
   ["the head is the embedding", { ...STREAMED_HF, tie_word_embeddings: true }],
 ];
 
@@ -50,7 +62,7 @@ describe("streamed weights compute what resident ones do, to the bit", () => {
     ] as const)("stored in %s", async (stored, dtypes) => {
       const directory = put(streamedFiles(storedAs(stored, config)));
       // Conversion while reading is the same for every kind of layer.
-      for (const dtype of config === STREAMED ? dtypes : [undefined]) {
+      for (const dtype of config === STREAMED || config === STREAMED_HYPENET ? dtypes : [undefined]) {
         const expected = await everything(await load(directory, { dtype }));
         for (const budgetBytes of [await leastBudget(directory, { dtype }), 1 << 24]) {
           const model = await loadStreamed(directory, { dtype, budgetBytes });

@@ -6,7 +6,7 @@ import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { deploymentMemory, guideClaims } from "../../src/analysis/index.js";
 import { PAGE_COLORS, PALETTE } from "../../src/cli/figures/figure.js";
-import { estimateMemory, graph, minimaxM1, tinyM1 } from "../../src/index.js";
+import { estimateMemory, graph, hypeNet2B, minimaxM1, tinyM1 } from "../../src/index.js";
 import { facts } from "../support/facts.js";
 import { run, temporary, tiny } from "./harness.js";
 
@@ -48,6 +48,20 @@ test("as text within 80 columns, without colours where no terminal is", async ()
   }
   expect(widest(stdout)).toBeLessThanOrEqual(80);
   expect(stdout).not.toContain("\u001b");
+});
+
+test("HypeNet-2B: dense MLPs, memory in this library, and no server, because vLLM does not implement it", async () => {
+  const { parameterCount, flops, memory } = await json("hypenet-2b");
+  expect(parameterCount).toBe(graph(hypeNet2B).parameterCount);
+  expect(flops.causal.generation[0]).toMatchObject({ mlp: 1024 * 2 * 28 * 3 * 2048 * 6144, experts: 0, router: 0 });
+  expect(memory.server).toEqual([]);
+  const of = (dtype: string) =>
+    memory.library.find((one: { dtype: string; context: number }) => one.dtype === dtype && one.context === 4096);
+  expect(of("q8")).toMatchObject({ fits: true, weightsBytes: estimateMemory(hypeNet2B, { dtype: "q8" }).weightsBytes });
+  const { stdout } = await run(["analyze", "hypenet-2b"]);
+  expect(stdout).toContain("dense MLP");
+  expect(stdout).not.toContain("GPUs that hold the model");
+  expect(widest(stdout)).toBeLessThanOrEqual(80);
 });
 
 test("the published model by default, the bundled model by its name, and whatever has a config.json", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { measureAccuracy } from "../../src/cli/reports/accuracy.js";
 import { layerPattern } from "../../src/cli/reports/model-summary.js";
-import { decaySlopes, MiniMaxM1, minimaxM1 } from "../../src/index.js";
+import { decaySlopes, graph, hypeNet2B, MiniMaxM1, minimaxM1 } from "../../src/index.js";
 import { serve, withServer } from "../support/checkpoints.js";
 import { run, temporary, tiny } from "./harness.js";
 
@@ -25,6 +25,26 @@ test("the same numbers as text within 80 columns, the preset being the default",
   expect([exitCode, stderr]).toEqual([0, ""]);
   for (const number of ["456,089,655,296", "45,944,920,064", "912,210,767,872", "8,243"]) expect(stdout).toContain(number);
   expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test("HypeNet-2B: its layers, heads, parts and parameters", async () => {
+  const { exitCode, stdout } = await run(["inspect", "hypenet-2b", "--json"]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    dialect: "hypenet",
+    parameterCount: graph(hypeNet2B).parameterCount,
+    layers: { count: 28, lightning: 21, softmax: 7 },
+    lightning: { heads: 16, headDim: 128, qkNorm: true },
+    softmax: { queryScale: { logBase: 500 }, outputGate: true },
+    experts: { count: 0, width: 6144 },
+    state: { lightningBytes: 21 * 2 ** 20, keyValueBytesPerToken: 4 * 14_336 },
+  });
+  const { stdout: text } = await run(["inspect", "hypenet-2b"]);
+  for (const part of ["(hypenet)", "16 × 128", "q/k norms", "output gate", "ln(t + 500) / ln(500)", "dense, width 6,144"]) {
+    expect(text).toContain(part);
+  }
+  expect(text).not.toMatch(/experts|router/);
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
 test("blocks add up to the whole", async () => {

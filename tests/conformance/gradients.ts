@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../src/ops/attention.js";
 import { embed } from "../../src/ops/embed.js";
+import { joinHeads, scaleRows } from "../../src/ops/heads.js";
 import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { lightning, lightningState } from "../../src/ops/lightning.js";
 import { groupedMatmuls, matmul } from "../../src/ops/matmul.js";
@@ -16,6 +17,7 @@ import { Tape } from "../../src/runtime/tape.js";
 import { reshape, sizeOf, slice, type Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 import { softmaxAttention } from "../reference/attention.js";
+import * as referenceHeads from "../reference/heads.js";
 import { quadraticLightning, quadraticLightningBackward } from "../reference/lightning.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
@@ -214,6 +216,24 @@ const properties = [
       op: (rt, [x]) => rope(x!, rotation(rt, [...Array(m).keys()], 2 * half, 100)),
       f: ([x]) => referenceRope(x!, [...Array(m).keys()], heads, 2 * half + rest, 2 * half, 100),
       roundings: 8,
+    })),
+  ),
+  property(
+    "joinHeads",
+    fc.tuple(rows, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), dim).map(([m, kvHeads, group, n]) => ({
+      inputs: [{ shape: [m, kvHeads * group, n] }, { shape: [m, kvHeads, n] }, { shape: [m, kvHeads, n] }],
+      op: (_, [q, k, v]) => joinHeads(q!, k!, v!, 0.3),
+      f: ([q, k, v]) => referenceHeads.joinHeads(q!, k!, v!, kvHeads * group, kvHeads, n, 0.3),
+      roundings: group + 4,
+    })),
+  ),
+  property(
+    "scaleRows",
+    fc.tuple(rows, dim).map(([m, n]) => ({
+      inputs: [{ shape: [m, n] }],
+      op: (rt, [x]) => scaleRows(x!, rt.from(Array.from({ length: m }, (_, t) => 1 + t / 4))),
+      f: ([x]) => x!.map((value, i) => (1 + Math.floor(i / n) / 4) * value),
+      roundings: 4,
     })),
   ),
   property(

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { embed } from "../../src/ops/embed.js";
+import { joinHeads, scaleRows } from "../../src/ops/heads.js";
 import { groupedMatmuls, matmul, matmuls } from "../../src/ops/matmul.js";
 import { rmsNorm } from "../../src/ops/norm.js";
 import { mix, residual, sigmoidGate, silu, siluGate } from "../../src/ops/pointwise.js";
@@ -11,6 +12,7 @@ import type { Runtime } from "../../src/runtime/runtime.js";
 import { slice, type Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 import { SyntheticWeights, seedOfName } from "../../src/weights/synthetic.js";
+import * as referenceHeads from "../reference/heads.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
 import * as quantized from "../reference/quantized.js";
@@ -462,6 +464,51 @@ export const opsSuite: Suite = (runtime, runs) => {
         }),
         { numRuns: runs(60) },
       );
+    });
+  });
+
+  describe("heads", () => {
+    test("joinHeads: scaled queries, each beside the keys and values of its group", () => {
+      const rt = runtime();
+      for (const width of LENGTHS) {
+        for (const [heads, kvHeads] of [
+          [1, 1],
+          [6, 2],
+          [4, 4],
+          [3, 1],
+        ] as const) {
+          rt.scope(() => {
+            const q = randomInput(rt, width, [3, heads, width]);
+            const [k, v] = [randomInput(rt, width + 1, [3, kvHeads, width]), randomInput(rt, width + 2, [3, kvHeads, width])];
+            const y = evaluate(rt, () => joinHeads(q.tensor, k.tensor, v.tensor, 0.25));
+            // A quarter is exact in float32.
+            expect([...y]).toEqual([...referenceHeads.joinHeads(q.data, k.data, v.data, heads, kvHeads, width, 0.25)]);
+          });
+        }
+      }
+    });
+
+    test("scaleRows at every width", () => {
+      const rt = runtime();
+      for (const width of LENGTHS) {
+        rt.scope(() => {
+          const [x, scales] = [randomInput(rt, width, [4, width]), randomInput(rt, width + 1, [4])];
+          const y = evaluate(rt, () => scaleRows(x.tensor, scales.tensor));
+          expect([...y]).toEqual(Array.from(x.data, (value, i) => Math.fround(value * scales.data[Math.floor(i / width)]!)));
+        });
+      }
+    });
+
+    test("shapes that do not fit, and a scale that is no number, are refused", () => {
+      const rt = runtime();
+      rt.scope(() => {
+        const x = (...shape: number[]) => rt.from(new Float32Array(shape.reduce((size, n) => size * n, 1)), shape);
+        expect(() => joinHeads(x(2, 3, 4), x(2, 2, 4), x(2, 2, 4))).toThrow(/joinHeads: k: .*divides 3, got 2/);
+        expect(() => joinHeads(x(2, 4, 4), x(2, 2, 5), x(2, 2, 5))).toThrow(/joinHeads: k: expected \[2, 2, 4\]/);
+        expect(() => joinHeads(x(2, 4, 4), x(2, 2, 4), x(2, 1, 4))).toThrow(/joinHeads: v: expected \[2, 2, 4\]/);
+        expect(() => joinHeads(x(2, 4, 4), x(2, 2, 4), x(2, 2, 4), Number.NaN)).toThrow(/joinHeads: scale: .*finite.*NaN/);
+        expect(() => scaleRows(x(2, 3), x(3))).toThrow(/scaleRows: scales: expected \[2\]/);
+      });
     });
   });
 

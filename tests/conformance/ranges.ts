@@ -345,6 +345,34 @@ const kernels: Record<keyof RangeKernelArguments | keyof WorkspaceKernelArgument
       end,
     ),
   ),
+  joinHeads: simple([ROWS, HEADS + 1, 3 * DIM], ROWS, (rt, y, begin, end) =>
+    rt.kernels.joinHeads(
+      y.ptr,
+      input(rt, 1, [ROWS, HEADS + 1, DIM]).ptr,
+      input(rt, 2, [ROWS, 2, DIM]).ptr,
+      input(rt, 3, [ROWS, 2, DIM]).ptr,
+      HEADS + 1,
+      2,
+      DIM,
+      0.3,
+      begin,
+      end,
+    ),
+  ),
+  joinHeadsBackward: (rt) => {
+    const outputs = [zeros(rt, [ROWS, HEADS + 1, DIM]), zeros(rt, [ROWS, 2, DIM]), zeros(rt, [ROWS, 2, DIM])] as const;
+    const [dq, dk, dv] = outputs;
+    const dy = input(rt, 1, [ROWS, HEADS + 1, 3 * DIM]);
+    const run = (begin: number, end: number) =>
+      rt.kernels.joinHeadsBackward(dq.ptr, dk.ptr, dv.ptr, dy.ptr, HEADS + 1, 2, DIM, 0.3, begin, end);
+    return { outputs, length: ROWS, run };
+  },
+  scaleRows: simple([ROWS, WIDTH], ROWS, (rt, y, begin, end) =>
+    rt.kernels.scaleRows(y.ptr, input(rt, 1, [ROWS, WIDTH]).ptr, input(rt, 2, [ROWS]).ptr, WIDTH, begin, end),
+  ),
+  scaleRowsBackward: simple([ROWS, WIDTH], ROWS, (rt, dx, begin, end) =>
+    rt.kernels.scaleRowsBackward(dx.ptr, input(rt, 1, [ROWS, WIDTH]).ptr, input(rt, 2, [ROWS]).ptr, WIDTH, begin, end),
+  ),
   siluBackward: simple([elements], elements, (rt, dx, begin, end) =>
     rt.kernels.siluBackward(dx.ptr, input(rt, 1, [elements]).ptr, input(rt, 2, [elements]).ptr, begin, end),
   ),

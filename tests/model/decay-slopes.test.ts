@@ -10,7 +10,8 @@ import { rounding } from "../support/tolerance.js";
 describe("decay slopes", () => {
   /** Slope, factor and product are rounded to float32 once each. */
   function expectSlopes(dialect: Dialect, heads: number, layer: number, layers: number): void {
-    const config = { ...tinyM1, dialect, numAttentionHeads: heads, numHiddenLayers: layers };
+    const lightning = { ...tinyM1.lightning, heads, layerDecay: dialect !== "hypenet" };
+    const config = { ...tinyM1, dialect, lightning, numHiddenLayers: layers };
     const actual = decaySlopes(config, layer);
     const expected = slopes(dialect, heads, layer, layers);
     expect(actual).toHaveLength(heads);
@@ -19,7 +20,7 @@ describe("decay slopes", () => {
     }
   }
 
-  test.each<Dialect>(["minimax_m1", "minimax"])("%s: 1 to 64 heads, any layer", (dialect) => {
+  test.each<Dialect>(["minimax_m1", "minimax", "hypenet"])("%s: 1 to 64 heads, any layer", (dialect) => {
     for (let heads = 1; heads <= 64; heads++) {
       for (const layers of [1, 2, 3, 80]) {
         for (const layer of new Set([0, layers >> 1, layers - 1])) expectSlopes(dialect, heads, layer, layers);

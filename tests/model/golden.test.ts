@@ -55,7 +55,9 @@ describe.each(quick ? runs.slice(0, 1) : runs)("build %s, threads: %i", (build, 
       for (const [i, state] of out.lightningStates.entries()) {
         const published = end === length && expected.get(`lightning_state.${i}`)?.data;
         if (!published) continue;
-        expect(maxAbsDiff(state!, published), `lightning_state.${i}`).toBeLessThanOrEqual(goldenState(published));
+        expect(maxAbsDiff(state!, published), `lightning_state.${i}`).toBeLessThanOrEqual(
+          model.config.dialect === "hypenet" ? GOLDEN.hiddenStates : goldenState(published),
+        );
         compared.push(`lightning_state.${i}`);
       }
       return compared;
@@ -92,8 +94,9 @@ describe.each(quick ? runs.slice(0, 1) : runs)("build %s, threads: %i", (build, 
     test.each(["bf16", "q8"] as const)("logits with keys and values in %s, whole and in pieces", async (kv) => {
       using narrow = await MiniMaxM1.load(directory, { build, kv });
       const published = expected.get("logits")!.data;
+      const tolerance = narrowCache(kv, published, narrow.config.softmax.qkNorm ? Math.sqrt(narrow.config.headDim) : 1);
       const whole = narrow.forward(inputIds).logits;
-      expect(maxAbsDiff(whole, published)).toBeLessThanOrEqual(narrowCache(kv, published));
+      expect(maxAbsDiff(whole, published)).toBeLessThanOrEqual(tolerance);
       expect(maxAbsDiff(whole, published)).toBeGreaterThan(GOLDEN.logits);
       const cache = inputIds.map(() => narrow.newCache());
       for (const [begin, end] of [
@@ -105,7 +108,7 @@ describe.each(quick ? runs.slice(0, 1) : runs)("build %s, threads: %i", (build, 
           { cache },
         ).logits;
         const rows = inputIds.flatMap((_, row) => [...whole.subarray((row * length + begin) * vocab, (row * length + end) * vocab)]);
-        expect(maxAbsDiff(pieces, rows)).toBeLessThanOrEqual(narrowCache(kv, published));
+        expect(maxAbsDiff(pieces, rows)).toBeLessThanOrEqual(tolerance);
       }
     });
 

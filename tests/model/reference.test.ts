@@ -45,6 +45,32 @@ const transformers = {
   mlp_beta_factor: 0.6,
 };
 
+const hypenet = {
+  model_type: "hypenet",
+  torch_dtype: "float32",
+  vocab_size: 61,
+  hidden_size: 24,
+  intermediate_size: 20,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 8,
+  rope_theta: 10_000,
+  mixer_types: ["lightning-attn", "attn", "lightning-attn"],
+  attn_use_rope: false,
+  attn_use_output_gate: true,
+  attn_logits_scaling: "hype 20",
+  lightning_nh: 4,
+  lightning_nkv: 4,
+  lightning_head_dim: 8,
+  lightning_scale: "1/sqrt(d)",
+  lightning_use_qk_norm: true,
+  lightning_use_rope: true,
+  lightning_use_output_norm: true,
+  lightning_use_output_gate: true,
+  tie_word_embeddings: true,
+};
+
 /** What an implementation can get wrong and the golden cases do not reach. */
 const configs: Record<string, Record<string, unknown>> = {
   "as published": published,
@@ -85,6 +111,21 @@ const configs: Record<string, Record<string, unknown>> = {
   "transformers, layers by default": { ...transformers, layer_types: undefined },
   "transformers, tied bf16": { ...transformers, dtype: "bfloat16", tie_word_embeddings: true },
   "transformers, rope_parameters": { ...transformers, rope_parameters: { rope_theta: 5_000, rope_type: "default" } },
+  HypeNet: hypenet,
+  "HypeNet, all lightning": { ...hypenet, mixer_types: Array(3).fill("lightning_attn") },
+  "HypeNet, all softmax with rotary embedding": { ...hypenet, mixer_types: Array(3).fill("attn"), attn_use_rope: true },
+  "HypeNet, grouped lightning heads of another width": { ...hypenet, lightning_nh: 6, lightning_nkv: 2, lightning_head_dim: 10 },
+  "HypeNet, one head of keys and values": { ...hypenet, lightning_nkv: 1, num_key_value_heads: 1, lightning_scale: "1/d" },
+  "HypeNet, lightning without norms, gate and rotary embedding": {
+    ...hypenet,
+    lightning_use_qk_norm: false,
+    lightning_use_output_norm: false,
+    lightning_use_output_gate: false,
+    lightning_use_rope: false,
+  },
+  "HypeNet, a constant scale and no gate": { ...hypenet, attn_logits_scaling: 1.5, attn_use_output_gate: false, lightning_scale: "1" },
+  "HypeNet, odd sizes, untied": { ...hypenet, hidden_size: 23, intermediate_size: 19, head_dim: 7, tie_word_embeddings: false },
+  "HypeNet, bf16 weights and another epsilon": { ...hypenet, torch_dtype: "bfloat16", rms_norm_eps: 0.1 },
 };
 
 const LENGTH = 40;
@@ -137,8 +178,13 @@ describe.each(builds)("build %s equals the float64 reference", (build) => {
   });
 });
 
-describe("laws of the whole model", async () => {
-  const one = randomCase(parseConfig({ ...published, shared_intermediate_size: 20, head_dim: 10, rotary_dim: 6 }) as Config, 3, [90]);
+const lawConfigs = {
+  "MiniMax-M1": { ...published, shared_intermediate_size: 20, head_dim: 10, rotary_dim: 6 },
+  HypeNet: { ...hypenet, lightning_nh: 6, lightning_nkv: 2, lightning_head_dim: 10 },
+};
+
+describe.each(Object.entries(lawConfigs))("laws of the whole model: %s", async (_, json) => {
+  const one = randomCase(parseConfig(json) as Config, 3, [90]);
   const model = await load(one);
   const { vocabSize } = one.config;
 
@@ -259,6 +305,7 @@ describe("8-bit weights", () => {
     "float16 weights",
     "bf16 weights",
     "transformers",
+    "HypeNet",
   ])("%s: logits are those of the rounded weights in float64", async (name) => {
     const { stored, held } = roundedCase(parseConfig(configs[name]));
     const model = await load(stored, { dtype: "q8" });

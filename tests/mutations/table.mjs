@@ -66,6 +66,8 @@ export const mutations = [
   kernel("matmul", "at(x, k) + (<usize>(tiled + r)) * ldx", "at(x, k) + (<usize>tiled) * ldx", "product"),
   kernel("matmul-backward", "width = min(8, N - n), c = dw", "width = min(7, N - n), c = dw", "gradients equal.*matmul"),
   kernel("synthetic", "i32x4.splat(0x846ca68b)", "i32x4.splat(0x846ca68d)", "formula|synthetic"),
+  kernel("heads", "from = D * (t * K + h / group);", "from = D * (t * K + h % K);", "heads"),
+  kernel("heads", "addTo(at(dk, to), at(from, D), 1, D);", "addTo(at(dk, to), from, 1, D);", "gradients equal.*joinHeads"),
   kernel("pointwise-backward", "s * (1 - s) * dot", "s * dot", "mix"),
 
   // Ops
@@ -84,6 +86,7 @@ export const mutations = [
   source("text/merge-long-words", "if (previous[position]! >= 0) add(previous[position]!);", "", "text/encode-async"),
   source("text/parse-assistant", "this.take(THINK_CLOSE.length);", "this.take(0);", "text/parse-assistant"),
   source("model/decay-slopes", "(_, h) => h % 2 === 0", "(_, h) => h % 2 === 1", "model/decay-slopes"),
+  source("model/transformer", "Math.log(t + scale.logBase)", "Math.log(t + 1 + scale.logBase)", "model/reference", "HypeNet"),
 
   // Generation
   source("generate/sample", "p[id]! < minP * p[ids[0] ?? id]!", "p[id]! < minP", "generate/sample"),

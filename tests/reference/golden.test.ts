@@ -10,9 +10,11 @@ describe.each(goldenCases())("the float64 reference ≡ the published code: $nam
   const { expected, inputIds, greedyIds, weights } = golden;
   const config = parseConfig(golden.config);
   const actual = referenceForward(config, weights, inputIds);
+  // HypeNet's published float32 results differ from float64 by up to 1.7e-5 in logits, 2.6e-5 in hidden states, and 1.1e-6 of a state's largest entry.
+  const share = config.dialect === "hypenet" ? 3 * REFERENCE_SHARE : REFERENCE_SHARE;
 
   test("logits", () => {
-    expect(maxAbsDiff(actual.logits, expected.get("logits")!.data)).toBeLessThanOrEqual(REFERENCE_SHARE * GOLDEN.logits);
+    expect(maxAbsDiff(actual.logits, expected.get("logits")!.data)).toBeLessThanOrEqual(share * GOLDEN.logits);
   });
 
   test("hidden states", () => {
@@ -20,25 +22,27 @@ describe.each(goldenCases())("the float64 reference ≡ the published code: $nam
     expect(kept).toContain(actual.hiddenStates.at(-1));
     for (const [i, states] of actual.hiddenStates.entries()) {
       const published = expected.get(`hidden_states.${i}`);
-      if (published) expect(maxAbsDiff(states, published.data), `layer ${i}`).toBeLessThanOrEqual(REFERENCE_SHARE * GOLDEN.hiddenStates);
+      if (published) expect(maxAbsDiff(states, published.data), `layer ${i}`).toBeLessThanOrEqual(share * GOLDEN.hiddenStates);
     }
   });
 
   test("router logits", () => {
     for (const [i, logits] of actual.routerLogits.entries()) {
-      const published = expected.get(`router_logits.${i}`)!.data;
-      expect(maxAbsDiff(logits, published), `layer ${i}`).toBeLessThanOrEqual(REFERENCE_SHARE * GOLDEN.routerLogits);
+      // HypeNet has no routers.
+      const published = expected.get(`router_logits.${i}`)?.data ?? [];
+      expect(published.length).toBe(logits.length);
+      expect(maxAbsDiff(logits, published), `layer ${i}`).toBeLessThanOrEqual(share * GOLDEN.routerLogits);
     }
   });
 
   // transformers does not return its states.
-  if (config.dialect === "minimax_m1") {
+  if (config.dialect !== "minimax") {
     test("lightning states", () => {
       for (const [i, state] of actual.lightningStates.entries()) {
         const published = expected.get(`lightning_state.${i}`)?.data;
         expect(published === undefined).toBe(state === undefined);
         if (state && published) {
-          expect(maxAbsDiff(state, published), `layer ${i}`).toBeLessThanOrEqual(REFERENCE_SHARE * goldenState(published));
+          expect(maxAbsDiff(state, published), `layer ${i}`).toBeLessThanOrEqual(share * goldenState(published));
         }
       }
     });
@@ -59,8 +63,9 @@ describe.each(goldenCases())("the float64 reference ≡ the published code: $nam
   });
 });
 
-test("the four cases of the repository are found", () => {
-  expect(goldenCases().map(({ name }) => name)).toEqual(expect.arrayContaining(["hf-minimax", "m1-blocks", "m1-tiny", "prenorm-shared"]));
+test("the six cases of the repository are found", () => {
+  const names = ["hf-minimax", "hypenet-options", "hypenet-tiny", "m1-blocks", "m1-tiny", "prenorm-shared"];
+  expect(goldenCases().map(({ name }) => name)).toEqual(expect.arrayContaining(names));
 });
 
 test("the slopes of transformers ≡ the buffers in its own file", () => {

@@ -2,6 +2,7 @@
 
 import type { Config, ResidualScale } from "../../src/model/config.js";
 import { softmaxAttention, softmaxProbabilities } from "./attention.js";
+import { normHeads, repeatHeads } from "./heads.js";
 import { recurrentLightning } from "./lightning.js";
 import { map, matmul, rmsNorm, sigmoid, silu, zip } from "./linear.js";
 import { mixtureOfExperts, swiglu } from "./moe.js";
@@ -31,7 +32,7 @@ export interface Reference {
   readonly attention: (Float64Array | undefined)[];
 }
 
-/** Logits and everything on the way to them, for any configuration of either dialect. */
+/** Logits and everything on the way to them, for any configuration of any dialect. */
 export function referenceForward(config: Config, weights: WeightMap, ids: readonly (readonly number[])[]): Reference {
   const sequences = ids.map((sequence) => forwardSequence(config, weights, sequence));
   return {
@@ -94,37 +95,81 @@ function branch({ alpha, beta }: ResidualScale, residual: Float64Array, output: 
 
 type LayerWeights = (name: string) => Float64Array;
 
-/** `[q|k|v] = silu(x Wqkvᵀ)` per head;   `y = (σ(x Wgateᵀ) ⊙ rmsnorm(o)) Woutᵀ`, the norm over all heads with eps 1e-6. */
+/**
+ * MiniMax-M1: `[q|k|v] = silu(x Wqkvᵀ)` per head. HypeNet: `q, k = rope(norm(x Wᵀ))` per head, `v = x Wvᵀ`, and each head of keys and values
+ * serves several queries.
+ *
+ *     y = (σ(x Wgateᵀ) ⊙ rmsnorm(scale · o)) Woutᵀ,   the norm over all heads
+ */
 function lightningBlock(config: Config, w: LayerWeights, layer: number, x: Float64Array) {
-  const { hiddenSize: hidden, numAttentionHeads: heads, headDim, dialect, numHiddenLayers } = config;
-  const qkv = map(matmul(x, w("self_attn.qkv_proj.weight"), hidden), silu);
-  const part = (which: number) => {
+  const { hiddenSize: hidden, dialect, numHiddenLayers, ropeTheta } = config;
+  const { heads, keyValueHeads, headDim, projection, qkNorm, rotaryDim, scale, outputNorm, outputGate, normEps } = config.lightning;
+  const joint = projection === "joint";
+  const matrix = (name: string) => matmul(x, w(`self_attn.${name}.weight`), hidden);
+  const own = (name: string, norm: string | undefined, count: number, rotated: number) => {
+    const normed = normHeads(matrix(name), norm === undefined ? undefined : w(`self_attn.${norm}.weight`), normEps);
+    const positions = [...Array(x.length / hidden).keys()];
+    return repeatHeads(rope(normed, positions, count, headDim, rotated, ropeTheta), heads, count, headDim);
+  };
+  const [q, k, v] = joint
+    ? splitJoint(map(matrix("qkv_proj"), silu), headDim)
+    : [
+        own("q_proj", qkNorm ? "q_norm" : undefined, heads, rotaryDim),
+        own("k_proj", qkNorm ? "k_norm" : undefined, keyValueHeads, rotaryDim),
+        own("v_proj", undefined, keyValueHeads, 0),
+      ];
+  const { o, state } = recurrentLightning(q!, k!, v!, slopes(dialect, heads, layer, numHiddenLayers), headDim);
+  const scaled = map(o, (value) => scale * value);
+  const normed = outputNorm ? rmsNorm(scaled, w(`self_attn.${joint ? "norm" : "o_norm"}.weight`), normEps) : scaled;
+  const gated = outputGate ? zip(map(matrix(joint ? "output_gate" : "z_proj"), sigmoid), normed, (g, n) => g * n) : normed;
+  const out = w(`self_attn.${joint ? "out_proj" : "o_proj"}.weight`);
+  return { o: matmul(gated, out, heads * headDim), state, probabilities: undefined };
+}
+
+/** Splits `[tokens, heads, 3 · headDim]` into q, k and v. */
+function splitJoint(qkv: Float64Array, headDim: number): Float64Array[] {
+  return [0, 1, 2].map((which) => {
     const rows: Float64Array[] = [];
     for (let head = 0; head < qkv.length; head += 3 * headDim)
       rows.push(qkv.subarray(head + which * headDim, head + (which + 1) * headDim));
     return concat(rows);
-  };
-  const { o, state } = recurrentLightning(part(0), part(1), part(2), slopes(dialect, heads, layer, numHiddenLayers), headDim);
-  const gate = map(matmul(x, w("self_attn.output_gate.weight"), hidden), sigmoid);
-  const gated = zip(gate, rmsNorm(o, w("self_attn.norm.weight"), 1e-6), (g, n) => g * n);
-  return { o: matmul(gated, w("self_attn.out_proj.weight"), heads * headDim), state, probabilities: undefined };
+  });
 }
 
-/** `q, k = rope(x Wqᵀ), rope(x Wkᵀ);   v = x Wvᵀ;   y = attention(q, k, v) Woᵀ`. */
+/**
+ * `q, k = rope(norm(x Wqᵀ)), rope(norm(x Wkᵀ));   v = x Wvᵀ;   y = (σ(x Wgᵀ) ⊙ attention(s(t) q, k, v)) Woᵀ`. Norms, the factor s(t) and
+ * the gate are HypeNet's.
+ */
 function softmaxBlock(config: Config, w: LayerWeights, x: Float64Array) {
-  const { hiddenSize: hidden, numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rotaryDim, ropeTheta } = config;
+  const { hiddenSize: hidden, numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rotaryDim, ropeTheta, rmsNormEps } = config;
+  const { qkNorm, queryScale, outputGate } = config.softmax;
   const positions = [...Array(x.length / hidden).keys()];
-  const q = rope(matmul(x, w("self_attn.q_proj.weight"), hidden), positions, heads, headDim, rotaryDim, ropeTheta);
-  const k = rope(matmul(x, w("self_attn.k_proj.weight"), hidden), positions, kvHeads, headDim, rotaryDim, ropeTheta);
-  const v = matmul(x, w("self_attn.v_proj.weight"), hidden);
-  const o = softmaxAttention(q, k, v, heads, kvHeads, headDim);
+  const matrix = (name: string) => matmul(x, w(`self_attn.${name}.weight`), hidden);
+  const own = (name: string, norm: string, count: number) =>
+    rope(
+      normHeads(matrix(name), qkNorm ? w(`self_attn.${norm}.weight`) : undefined, rmsNormEps),
+      positions,
+      count,
+      headDim,
+      rotaryDim,
+      ropeTheta,
+    );
+  const s = (t: number) => (typeof queryScale === "number" ? queryScale : Math.log(t + queryScale.logBase) / Math.log(queryScale.logBase));
+  const q = own("q_proj", "q_norm", heads).map((value, i) => s(Math.floor(i / (heads * headDim))) * value);
+  const k = own("k_proj", "k_norm", kvHeads);
+  const o = softmaxAttention(q, k, matrix("v_proj"), heads, kvHeads, headDim);
+  const gated = outputGate ? zip(map(matrix("o_gate"), sigmoid), o, (g, value) => g * value) : o;
   const probabilities = softmaxProbabilities(q, k, heads, kvHeads, headDim);
-  return { o: matmul(o, w("self_attn.o_proj.weight"), heads * headDim), state: undefined, probabilities };
+  return { o: matmul(gated, w("self_attn.o_proj.weight"), heads * headDim), state: undefined, probabilities };
 }
 
-/** The routed experts; with a shared one `(1 − c) · routed + c · shared`, `c = σ(x Wcoefᵀ)` per token. */
+/** Without experts, a dense SwiGLU. The routed experts; with a shared one `(1 − c) · routed + c · shared`, `c = σ(x Wcoefᵀ)` per token. */
 function expertBlock(config: Config, w: LayerWeights, x: Float64Array) {
   const { hiddenSize: hidden, numLocalExperts, numExpertsPerTok, sharedIntermediateSize } = config;
+  if (numLocalExperts === 0) {
+    const dense = { w1: w("mlp.gate_proj.weight"), w2: w("mlp.down_proj.weight"), w3: w("mlp.up_proj.weight") };
+    return { y: swiglu(x, dense, hidden), routerLogits: new Float64Array(0) };
+  }
   const experts = Array.from({ length: numLocalExperts }, (_, e) => ({
     w1: w(`block_sparse_moe.experts.${e}.w1.weight`),
     w2: w(`block_sparse_moe.experts.${e}.w2.weight`),

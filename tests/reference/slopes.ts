@@ -20,8 +20,9 @@ export function alibi(n: number): number[] {
   return slopes;
 }
 
-/** λ of every head in layer ℓ of L: the slope times a factor that falls from 1 to almost nothing with depth. */
+/** λ of every head in layer ℓ of L: the slope times a factor that falls from 1 to almost nothing with depth. HypeNet has no factor. */
 export function slopes(dialect: Dialect, heads: number, layer: number, layers: number): number[] {
+  if (dialect === "hypenet") return alibi(heads);
   if (dialect === "minimax") {
     const factor = 1 - layer / (layers - 1 + 1e-5) + 1e-5;
     return geometric(2 ** (-8 / heads), heads).map((slope) => slope * factor);

@@ -54,6 +54,32 @@ export const SMALL_HF: Readonly<Record<string, unknown>> = {
   max_position_embeddings: 64,
 };
 
+/** The smallest HypeNet with every kind of tensor, grouped lightning heads and odd sizes. */
+export const SMALL_HYPENET: Readonly<Record<string, unknown>> = {
+  architectures: ["HypeNetForCausalLM"],
+  model_type: "hypenet",
+  torch_dtype: "float32",
+  vocab_size: 21,
+  hidden_size: 12,
+  intermediate_size: 10,
+  num_hidden_layers: 2,
+  mixer_types: ["lightning-attn", "attn"],
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 6,
+  attn_use_rope: false,
+  attn_use_output_gate: true,
+  attn_logits_scaling: "hype 500",
+  lightning_nh: 6,
+  lightning_nkv: 2,
+  lightning_head_dim: 4,
+  lightning_use_qk_norm: true,
+  lightning_use_output_norm: true,
+  lightning_use_output_gate: true,
+  tie_word_embeddings: true,
+  max_position_embeddings: 64,
+};
+
 /** Returns every tensor of the configuration's graph, filled with arbitrary finite numbers of its dtype. */
 export function rawTensors(config: Record<string, unknown>, seed = 1): RawTensor[] {
   const generator = xoroshiro128plus(seed);

@@ -43,6 +43,31 @@ export const STREAMED_HF: Readonly<Record<string, unknown>> = {
   ...SIZES,
 };
 
+/** HypeNet of the same sizes, with grouped heads in both kinds of attention. */
+export const STREAMED_HYPENET: Readonly<Record<string, unknown>> = {
+  model_type: "hypenet",
+  architectures: ["HypeNetForCausalLM"],
+  torch_dtype: "float32",
+  mixer_types: ["lightning-attn", "attn", "lightning-attn"],
+  num_hidden_layers: 3,
+  hidden_size: 26,
+  intermediate_size: 20,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 8,
+  vocab_size: 70,
+  max_position_embeddings: 512,
+  attn_use_rope: false,
+  attn_use_output_gate: true,
+  attn_logits_scaling: "hype 500",
+  lightning_nh: 6,
+  lightning_nkv: 2,
+  lightning_use_qk_norm: true,
+  lightning_use_output_norm: true,
+  lightning_use_output_gate: true,
+  tie_word_embeddings: true,
+};
+
 const STORED = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 
 /** Returns random weights in three files and an index. */

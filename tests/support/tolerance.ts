@@ -55,10 +55,13 @@ export function goldenState(expected: Numbers): number {
  * Returns the tolerance of logits if keys and values are rounded. Each of them has an error of at most u of its size (half a bf16 step, or
  * half of 1/127 of the largest). Softmax attention averages values, and is one branch among others, so the relative error of logits is not
  * larger.
+ *
+ * @param scores size of the scores if it is above 1, because their error is the relative error of the probabilities. Norms of queries and
+ *   keys make it √headDim
  */
-export function narrowCache(kv: "bf16" | "q8", logits: Numbers): number {
+export function narrowCache(kv: "bf16" | "q8", logits: Numbers, scores = 1): number {
   const u = kv === "bf16" ? 2 ** -9 : 1 / 254;
-  return C * u * maxAbs(logits);
+  return C * u * scores * maxAbs(logits);
 }
 
 /** Share of these tolerances within which float64 and the published float32 results agree. The rest is left to the implementation. */

@@ -31,8 +31,33 @@ const tiny = {
   postnorm: true,
   initializer_range: 0.2,
 };
+/** HypeNet with grouped heads of keys and values in both kinds of attention, and every norm, gate and scale. */
+const hypenet = {
+  model_type: "hypenet",
+  torch_dtype: "float32",
+  vocab_size: 41,
+  hidden_size: 24,
+  intermediate_size: 20,
+  num_hidden_layers: 3,
+  mixer_types: ["lightning-attn", "attn", "lightning-attn"],
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 10,
+  attn_use_rope: true,
+  attn_use_output_gate: true,
+  attn_logits_scaling: "hype 20",
+  lightning_nh: 6,
+  lightning_nkv: 2,
+  lightning_head_dim: 8,
+  lightning_use_qk_norm: true,
+  lightning_use_output_norm: true,
+  lightning_use_output_gate: true,
+  tie_word_embeddings: true,
+  initializer_range: 0.2,
+};
 const configs = {
   "as published": tiny,
+  HypeNet: hypenet,
   "a shared expert": { ...tiny, shared_intermediate_size: 20, postnorm: false },
   "tied embeddings": { ...tiny, tie_word_embeddings: true },
 };
@@ -576,4 +601,18 @@ test.each<[Schedule, string]>([
   using model = await create();
   const going = run(new Trainer(model), textDataset([1, 2, 3]), { steps: 1, batchTokens: 2, schedule });
   await expect(going.next()).rejects.toThrow(facts(message));
+});
+
+test("a tiny HypeNet learns a sentence, token by token, without experts to balance", async () => {
+  using model = await create(hypenet);
+  const trainer = new Trainer(model, { lr: 0.01 });
+  const sentence = randomIds(9, 24, 41);
+  const first = trainer.step([sentence]);
+  expect([first.auxLoss, first.expertLoad]).toEqual([0, []]);
+  for (let i = 0; i < 60; i++) trainer.step([sentence]);
+  expect(trainer.evaluate([sentence]).loss).toBeLessThan(0.1);
+  expect(first.loss).toBeGreaterThan(2);
+  const written: number[] = [];
+  for await (const { id } of model.generate(sentence.slice(0, 4), { maxTokens: 20 })) written.push(id);
+  expect(written).toEqual(sentence.slice(4));
 });

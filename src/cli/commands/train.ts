@@ -95,7 +95,7 @@ const trainingRunKind: RunKind<LossPoint> = {
   columns: {
     ...Object.fromEntries(COLUMNS.map((name) => [name, (line: Readonly<Record<string, unknown>>) => line[name]])),
     // The largest value of all layers. Undefined in lines of earlier versions.
-    expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) ? Math.max(...layers) : undefined),
+    expertImbalance: ({ expertImbalance: layers }) => (Array.isArray(layers) && layers.length > 0 ? Math.max(...layers) : undefined),
   },
 };
 

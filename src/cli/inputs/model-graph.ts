@@ -20,7 +20,7 @@ export const BUNDLED_MODEL = "m1-puzzles";
 export const describedModel = {
   type: "positional",
   required: false,
-  description: `${PUBLISHED_MODEL} (default), tiny-m1, ${BUNDLED_MODEL} (bundled), config.json or checkpoint`,
+  description: `${PUBLISHED_MODEL} (default), hypenet-2b, tiny-m1, ${BUNDLED_MODEL}, config.json or checkpoint`,
 } as const;
 
 /**

@@ -6,6 +6,7 @@ export interface Memory {
   readonly contexts: readonly number[];
   /** Number of simultaneous sequences. */
   readonly batch: number;
+  /** Memory of a server with vLLM. Empty for models that vLLM does not implement. */
   readonly server: readonly ServerMemory[];
   /** Claims of the deployment guide. Empty for models other than MiniMax-M1. */
   readonly guideClaims: readonly GuideClaim[];
@@ -32,10 +33,11 @@ export const PRECISIONS = ["q8", "bf16", "f32"] as const;
 
 /** Computes memory for each context length. @param contexts lengths of a sequence in tokens */
 export function memoryReport(graph: Graph, contexts: readonly number[], batch: number): Memory {
+  const schemes = graph.config.dialect === "hypenet" ? [] : SCHEMES;
   return {
     contexts,
     batch,
-    server: SCHEMES.flatMap((weights) => contexts.map((context) => serverMemory(graph, { weights, context, batch }))),
+    server: schemes.flatMap((weights) => contexts.map((context) => serverMemory(graph, { weights, context, batch }))),
     guideClaims: guideClaims(graph),
     library: [...PRECISIONS, "as stored" as const].flatMap((dtype) =>
       PRECISIONS.flatMap((kv) => contexts.map((context) => libraryMemory(graph, { dtype, kv, context, batch }))),

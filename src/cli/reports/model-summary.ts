@@ -1,5 +1,12 @@
 import { type BlockParameters, parameterTable } from "../../analysis/index.js";
-import { type CheckpointInspection, type Config, decaySlopes, type Graph } from "../../index.js";
+import {
+  type CheckpointInspection,
+  type Config,
+  decaySlopes,
+  type Graph,
+  type LightningSettings,
+  type SoftmaxSettings,
+} from "../../index.js";
 import type { AccuracyReport } from "./accuracy.js";
 
 /** The summary of a model. All numbers are exact. `inspect --json` prints this object unchanged. */
@@ -10,7 +17,12 @@ export interface ModelSummary {
   readonly hiddenSize: number;
   readonly vocabSize: number;
   readonly maxPositionEmbeddings: number;
+  /** The heads of softmax attention. */
   readonly heads: { readonly count: number; readonly keyValue: number; readonly headDim: number; readonly rotaryDim: number };
+  /** Further settings of the two kinds of attention. */
+  readonly lightning: LightningSettings;
+  readonly softmax: SoftmaxSettings;
+  /** If the count is 0, each layer has a dense MLP of this width. */
   readonly experts: { readonly count: number; readonly perToken: number; readonly width: number; readonly shared: boolean };
   readonly tensorCount: number;
   readonly parameterCount: number;
@@ -43,7 +55,7 @@ export function summarizeModel(name: string, { config, ...model }: Graph, allSlo
   const { numHiddenLayers, attnTypeList, numAttentionHeads, numKeyValueHeads, headDim, rotaryDim } = config;
   const softmax = attnTypeList.filter((type) => type === 1).length;
   const lightning = numHiddenLayers - softmax;
-  const lightningBytes = lightning * numAttentionHeads * headDim * headDim * 4;
+  const lightningBytes = lightning * config.lightning.heads * config.lightning.headDim ** 2 * 4;
   const keyValueBytesPerToken = softmax * 2 * numKeyValueHeads * headDim * 4;
   return {
     name,
@@ -53,6 +65,8 @@ export function summarizeModel(name: string, { config, ...model }: Graph, allSlo
     vocabSize: config.vocabSize,
     maxPositionEmbeddings: config.maxPositionEmbeddings,
     heads: { count: numAttentionHeads, keyValue: numKeyValueHeads, headDim, rotaryDim },
+    lightning: config.lightning,
+    softmax: config.softmax,
     experts: {
       count: config.numLocalExperts,
       perToken: config.numExpertsPerTok,

@@ -30,8 +30,12 @@ const LEVELS = "▁▂▃▄▅▆▇█";
 /** Maximum number of lines of the chart. Later layers are left out. */
 const MAX_CHART_LINES = 4;
 
-/** Draws the load of each expert per layer: ▅ is an even share, █ almost twice as much or more, ▁ less than a quarter of it. */
+/**
+ * Draws the load of each expert per layer: ▅ is an even share, █ almost twice as much or more, ▁ less than a quarter of it. Returns no lines
+ * without experts.
+ */
 export function expertLoadChart(load: readonly ArrayLike<number>[], width: number): string[] {
+  if (load.length === 0) return [];
   const layers = load.map((layer) => {
     const even = Array.from(layer).reduce((sum, x) => sum + x, 0) / layer.length;
     return Array.from(layer, (x) => LEVELS[Math.min(LEVELS.length - 1, Math.floor((4 * x) / even))] ?? LEVELS[0]!).join("");

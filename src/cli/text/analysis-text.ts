@@ -57,6 +57,7 @@ const FLOP_PARTS: readonly (readonly [key: keyof Flops, label: string])[] = [
   ["router", "router"],
   ["experts", "experts"],
   ["shared", "shared expert"],
+  ["mlp", "dense MLP"],
   ["head", "head"],
   ["total", "total"],
 ];

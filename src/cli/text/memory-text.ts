@@ -7,8 +7,7 @@ import type { Colours } from "./terminal.js";
 /** Formats the memory report: on a server, GPUs needed, claims of the deployment guide, and in this library. */
 export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] {
   return [
-    serverLines(memory, dim),
-    gpuLines(memory, dim),
+    ...(memory.server.length > 0 ? [serverLines(memory, dim), gpuLines(memory, dim)] : []),
     ...(memory.guideClaims.length > 0 ? [guideLines(memory, dim)] : []),
     libraryLines(memory, dim),
   ];

@@ -5,13 +5,18 @@ import { type Colours, visible } from "./terminal.js";
 
 /** Formats a summary as text of at most 80 columns. Long names may exceed them. */
 export function modelSummaryText(summary: ModelSummary, { bold, dim }: Colours): string {
-  const { layers, heads, experts, state, checkpoint, accuracy } = summary;
+  const { layers, experts, state, checkpoint, accuracy } = summary;
   const sections = [
     labelledLines([
       ["layers", `${count(layers.count)} = ${layers.pattern}`],
       ["hidden", `${count(summary.hiddenSize)}, vocabulary ${count(summary.vocabSize)}, context ${count(summary.maxPositionEmbeddings)}`],
-      ["heads", `${heads.count} × ${heads.headDim}; softmax: ${heads.keyValue} of keys and values, rotary ${heads.rotaryDim}`],
-      ["experts", `${experts.count} × ${count(experts.width)}, ${experts.perToken} per token${experts.shared ? ", and a shared one" : ""}`],
+      ...headLines(summary),
+      experts.count === 0
+        ? ["mlp", `dense, width ${count(experts.width)}`]
+        : [
+            "experts",
+            `${experts.count} × ${count(experts.width)}, ${experts.perToken} per token${experts.shared ? ", and a shared one" : ""}`,
+          ],
       ["tensors", count(summary.tensorCount)],
       ["parameters", bold(count(summary.parameterCount))],
       ["activated", `${bold(count(summary.activatedParameterCount))} per token, without embedding and head`],
@@ -32,6 +37,38 @@ export function modelSummaryText(summary: ModelSummary, { bold, dim }: Colours):
   ];
   const body = sections.filter((lines) => lines.length > 0).map((lines) => lines.map((line) => `  ${line}\n`).join(""));
   return `${bold(visible(summary.name))} ${dim(`(${summary.dialect})`)}\n\n${body.join("\n")}`;
+}
+
+/** Describes the heads. Lightning attention has a line of its own if its heads or its parts differ from those of MiniMax-M1. */
+function headLines({ heads, lightning, softmax, dialect }: ModelSummary): [string, string][] {
+  const ofSoftmax = `${heads.keyValue} of keys and values, rotary ${heads.rotaryDim}`;
+  if (dialect !== "hypenet") return [["heads", `${heads.count} × ${heads.headDim}; softmax: ${ofSoftmax}`]];
+  const { queryScale } = softmax;
+  const scale = typeof queryScale === "number" ? `${queryScale}` : `ln(t + ${queryScale.logBase}) / ln(${queryScale.logBase})`;
+  const own = (parts: readonly (readonly [boolean, string])[]) => parts.flatMap(([has, name]) => (has ? [name] : [])).join(", ") || "none";
+  return [
+    [
+      "lightning",
+      `${lightning.heads} × ${lightning.headDim}, ${lightning.keyValueHeads} of keys and values, rotary ${lightning.rotaryDim}`,
+    ],
+    [
+      "",
+      own([
+        [lightning.qkNorm, "q/k norms"],
+        [lightning.outputNorm, "output norm"],
+        [lightning.outputGate, "output gate"],
+      ]),
+    ],
+    ["softmax", `${heads.count} × ${heads.headDim}, ${ofSoftmax}`],
+    [
+      "",
+      own([
+        [softmax.qkNorm, "q/k norms"],
+        [softmax.outputGate, "output gate"],
+        [queryScale !== 1, `queries × ${scale}`],
+      ]),
+    ],
+  ];
 }
 
 function blockTable({ blocks, tensorCount, parameterCount, checkpointBytes }: ModelSummary, dim: Colours["dim"]): string[] {
