@@ -8,6 +8,9 @@ import { formatCount } from "./numbers.ts";
 /** Where a model comes from: files of a folder by name, or the URL of a checkpoint. */
 export type ModelSource = ReadonlyMap<string, Blob> | string;
 
+/** What each build of the kernels needs from the browser. */
+const KERNELS = { simd: "SIMD", relaxed: "relaxed SIMD", debug: "debugging" } as const;
+
 /** Loads a model once, and shows how far it is. */
 export class LiveModel {
   private readonly state = element("p", { role: "status" });
@@ -102,7 +105,7 @@ export class LiveModel {
     this.bar.hidden = true;
     this.state.textContent =
       `Ready: ${name} (${formatCount(model.parameters)} parameters) computes in a worker ` +
-      `with ${threads} ${threads === 1 ? "thread" : "threads"}, build ${model.build}.`;
+      `with ${threads} ${threads === 1 ? "thread" : "threads"} and the kernels for ${KERNELS[model.build]}.`;
     return model;
   }
 

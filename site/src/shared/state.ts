@@ -56,6 +56,8 @@ export class UrlState<S extends object> {
 
   constructor(private readonly fields: Fields<S>) {
     this.current = this.read();
+    // Removes values that cannot be read, so that the address says what is shown.
+    this.write();
     window.addEventListener("popstate", () => {
       this.current = this.read();
       this.notify();

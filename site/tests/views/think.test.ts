@@ -31,7 +31,7 @@ test("a recorded run plays, then the model answers live and is judged; the addre
   await expect.poll(() => verdict(page)).toMatch(/^Right All rules hold/);
   await expect.poll(() => page.getByLabel("Question: a puzzle").inputValue()).toBe(recorded.question);
   await isReady(page);
-  expect(await status(page)).toMatch(/with \d+ threads?,/);
+  expect(await status(page)).toMatch(/with \d+ threads? and/);
 
   await page.getByLabel("Question: a puzzle").fill(QUESTION);
   await page.getByLabel("Temperature").fill("0");
@@ -52,9 +52,9 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
   const { page, problems } = await open();
   await page.goto(`${inject("plainSite")}think/?task=number-target&level=3&puzzle=4&seed=7`);
   await isReady(page);
-  expect(await status(page)).toContain("with 1 thread,");
+  expect(await status(page)).toContain("with 1 thread and");
   expect(await page.locator(".live-model-hint").textContent()).toContain("not cross-origin isolated");
-  const build = /build (\w+)/.exec((await status(page))!)![1] as "simd" | "relaxed";
+  const build = (await status(page))!.endsWith("kernels for relaxed SIMD.") ? "relaxed" : "simd";
   const question = await page.getByLabel("Question: a puzzle").inputValue();
   expect(question).toMatch(/^Make \d+ from/);
   const think = page.getByRole("button", { name: "Think" });
@@ -87,6 +87,27 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
   await page.getByLabel("Question: a puzzle").fill("Who are you?");
   await page.getByLabel("Question: a puzzle").press("Control+Enter");
   await expect.poll(() => verdict(page), { timeout: 60_000 }).toMatch(/^Not judged/);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("a link to another question shows that question only; what cannot be read leaves the address; a wrong seed runs nothing", async () => {
+  const { page, problems } = await open();
+  await page.goto(`${inject("site")}think/?question=${encodeURIComponent(QUESTION)}&temperature=99&seed=-3&level=7`);
+  await isReady(page);
+  expect(await page.getByLabel("Question: a puzzle").inputValue()).toBe(QUESTION);
+  expect(new URL(page.url()).search).toBe(`?${new URLSearchParams({ question: QUESTION })}`);
+  expect(await verdict(page)).toMatch(/^Press Think/);
+  expect(await page.locator(".think-run").isHidden()).toBe(true);
+
+  await page.getByLabel("Seed").fill("abc");
+  await page.getByRole("button", { name: "Think" }).click();
+  expect(await verdict(page)).toContain("as the seed first");
+  expect(await page.locator(".think-run").isHidden()).toBe(true);
+  await page.getByLabel("Seed").fill("3");
+  await page.getByLabel("Temperature").fill("0");
+  await page.getByRole("button", { name: "Think" }).click();
+  await expectText(page, ANSWER);
   expect(problems).toEqual([]);
   await page.context().close();
 });

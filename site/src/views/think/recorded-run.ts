@@ -12,7 +12,7 @@ export { recorded };
 export function playRecording(output: RunOutput, signal: AbortSignal): Promise<void> {
   const tokens = recorded.tokens as [string, number][];
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  output.begin("A recorded run, made with this library in Node", recorded.question);
+  output.begin("A recorded run, made with this library in Node", recorded.question, false);
   let next = 0;
   let start: number | undefined;
   return new Promise((resolve, reject) => {

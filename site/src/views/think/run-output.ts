@@ -35,15 +35,22 @@ export class RunOutput {
   /** Text that has arrived since the last frame. */
   private pending = { reasoning: "", content: "" };
   private frame: number | undefined;
+  private showsRate = true;
+
+  constructor() {
+    this.element.hidden = true;
+  }
 
   /** The whole text of the run so far. */
   get text(): string {
     return this.whole;
   }
 
-  /** Starts a new run. */
-  begin(title: string, question: string): void {
+  /** Starts a new run. @param showsRate whether the tokens arrive as fast as they are computed */
+  begin(title: string, question: string, showsRate = true): void {
     this.cancelFrame();
+    this.element.hidden = false;
+    this.showsRate = showsRate;
     this.splitter = new ReasoningSplitter();
     this.whole = "";
     this.tokens = 0;
@@ -90,7 +97,7 @@ export class RunOutput {
     appendText(this.answer.text, this.pending.content);
     this.pending = { reasoning: "", content: "" };
     const seconds = (this.lastAt - this.firstAt) / 1000;
-    const rate = seconds > 0 ? `, ${formatNumber((this.tokens - 1) / seconds, 3)} tokens/s` : "";
+    const rate = this.showsRate && seconds > 0 ? `, ${formatNumber((this.tokens - 1) / seconds, 3)} tokens/s` : "";
     this.rate.textContent = this.tokens === 0 ? "" : `${formatInteger(this.tokens)} tokens${rate}`;
   }
 

@@ -39,6 +39,7 @@ class ThinkView extends HTMLElement {
   });
   private readonly output = new RunOutput();
   private state!: UrlState<State>;
+  private seedIsValid = true;
   /** What the question field shows: a written question, or the choice of a puzzle as JSON. */
   private shown = "";
   /** Aborts the run that is shown, recorded or live. */
@@ -60,7 +61,7 @@ class ThinkView extends HTMLElement {
     this.started = true;
     this.classList.add("not-content", "view");
     this.build();
-    void this.playRecorded();
+    void this.begin();
   }
 
   private build(): void {
@@ -99,6 +100,7 @@ class ThinkView extends HTMLElement {
       onInput: (text) => {
         const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
         const isValid = value <= MAX_SEED;
+        this.seedIsValid = isValid;
         seed.remark(isValid ? "" : `expected a whole number of at most ${formatInteger(MAX_SEED)}`, isValid);
         if (isValid) this.state.set({ seed: value });
       },
@@ -130,6 +132,8 @@ class ThinkView extends HTMLElement {
       temperature.show(values.temperature);
       topP.show(values.topP);
       seed.show(String(values.seed));
+      seed.remark("", true);
+      this.seedIsValid = true;
       this.other.showAddress(values.model);
       void this.showQuestion();
     });
@@ -171,14 +175,17 @@ class ThinkView extends HTMLElement {
     }
   }
 
-  private async playRecorded(): Promise<void> {
+  /** Plays the recorded run, unless the address names another question, and loads the model meanwhile. */
+  private async begin(): Promise<void> {
+    const isRecorded = this.shown === JSON.stringify(recorded.choice);
     const running = this.start();
-    const played = playRecording(this.output, running.signal);
+    const played = isRecorded ? playRecording(this.output, running.signal) : undefined;
+    if (!played) this.showRemark("Press Think, and the model answers this question.");
     // The frame after the next one: the recording is then on the screen.
     requestAnimationFrame(() => requestAnimationFrame(() => this.loadUnlessSaving()));
     try {
       await played;
-      await this.judge(recorded.question, running.signal);
+      if (played) await this.judge(recorded.question, running.signal);
     } catch (error) {
       if (!running.signal.aborted) this.fail(error);
     }
@@ -202,6 +209,10 @@ class ThinkView extends HTMLElement {
     if (question.trim() === "") {
       this.showRemark("Write a question first.");
       this.question.focus();
+      return;
+    }
+    if (!this.seedIsValid) {
+      this.showRemark(`Write a whole number of at most ${formatInteger(MAX_SEED)} as the seed first.`);
       return;
     }
     const { temperature, topP, seed } = this.state.value;
