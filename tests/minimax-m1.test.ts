@@ -274,6 +274,18 @@ describe("attention probabilities", async () => {
     expect(cache.length).toBe(0);
   });
 
+  test("are computed when the memory must grow for them", async () => {
+    // Growing detaches the views of a memory that threads do not share.
+    using long = await load({ max_position_embeddings: 10_000 }, { threads: 1 });
+    const cache = long.newCache();
+    for (let i = 0; i < 100; i++) {
+      long.forward([new Array(63).fill(1)], { cache: [cache] });
+      const { attention } = long.forward([[1]], { cache: [cache], attention: true });
+      const probabilities = attention[1]!.subarray(0, cache.length);
+      expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+    }
+  });
+
   test("are undefined if they are not requested", () => {
     expect(model.forward([[1]], {}).attention).toBeUndefined();
   });

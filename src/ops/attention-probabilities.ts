@@ -21,7 +21,9 @@ export function attentionProbabilities(q: Tensor, segments: readonly Segment[], 
   for (const [i, { begin }] of segments.entries()) {
     const { kvHeads, length } = caches[i]!;
     rt.scope(() => {
-      const [qs, ks] = [rt.f32(q), rt.f32(loadKeysValues(caches[i]!).keys)];
+      // Loading allocates. A view that was taken before would be detached if the memory grew.
+      const { keys } = loadKeysValues(caches[i]!);
+      const [qs, ks] = [rt.f32(q), rt.f32(keys)];
       for (let h = 0; h < heads; h++) {
         const kvHead = Math.floor((h * kvHeads) / heads);
         for (let t = 0; t < queries; t++) {
