@@ -124,6 +124,16 @@ test("the keyboard chooses tokens; the address keeps token, layer and head", asy
     await expect.poll(chosen).toEqual([String(index)]);
     expect(await list.getAttribute("aria-activedescendant")).toMatch(new RegExp(`-${index}$`));
   }
+  // A held key repeats faster than the charts are drawn.
+  for (let press = 0; press < 20; press++) await page.keyboard.down("ArrowLeft");
+  await page.keyboard.up("ArrowLeft");
+  const afterPresses = (await options(page).count()) - 21;
+  expect(await chosen()).toEqual([String(afterPresses)]);
+  await list.evaluate((element) => {
+    for (let press = 0; press < 20; press++) element.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", cancelable: true }));
+  });
+  expect(await chosen()).toEqual([String(afterPresses + 20)]);
+  await expect.poll(() => reading(page)).toContain(`Token ${afterPresses + 21} of `);
   await page.keyboard.press("ArrowUp");
   await expect.poll(async () => Number((await chosen())[0])).toBeLessThan((await options(page).count()) - 1);
   await page.keyboard.press("ArrowDown");
@@ -188,8 +198,16 @@ test("memory, half-lives and decay are those of the library, for both models", a
 test("a run can be stopped, and another puzzle starts another run", async () => {
   const { page, problems } = await open();
   await page.goto(address());
-  await expect.poll(() => options(page).count(), { timeout: 60_000 }).toBeGreaterThan(50);
-  await page.getByRole("button", { name: "Stop" }).click();
+  // The run takes about a second, so that the page itself must press the button in time.
+  await page.waitForFunction(
+    () => {
+      if (document.querySelectorAll(".look-tokens [role=option]").length <= 50) return false;
+      [...document.querySelectorAll("button")].find(({ textContent }) => textContent === "Stop")!.click();
+      return true;
+    },
+    undefined,
+    { timeout: 60_000 },
+  );
   const stopped = await options(page).count();
   expect(await status(page)).toBe(`Stopped after ${stopped} tokens.`);
   await page.waitForTimeout(300);

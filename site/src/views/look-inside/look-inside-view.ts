@@ -35,8 +35,6 @@ interface State {
 }
 
 const MAX_TOKENS = 256;
-/** The model is faster than the eye. */
-const MILLISECONDS_PER_TOKEN = 40;
 
 const { config } = shownModels.bundled;
 const layers = config.attnTypeList.map((type, i) => ({ value: String(i + 1), label: `${i + 1}: ${type === 0 ? "lightning" : "softmax"}` }));
@@ -244,13 +242,11 @@ class LookInsideView extends HTMLElement {
         this.model.load(),
         this.client.call({ kind: "question", choice: JSON.parse(this.puzzle) }),
       ]);
-      const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
       for await (const token of traceTokens(model, question, { maxTokens: MAX_TOKENS, signal })) {
         if (signal.aborted) return;
         this.tokens.push(token);
         this.row.push(token);
         this.drawRun();
-        if (token.isGenerated && !isStill) await new Promise((resolve) => setTimeout(resolve, MILLISECONDS_PER_TOKEN));
       }
       if (!signal.aborted) this.endRun(`${formatInteger(this.tokens.length)} tokens. Choose one by a click or with the arrow keys.`);
     } catch (error) {
@@ -300,6 +296,8 @@ class LookInsideView extends HTMLElement {
     // When it is the turn of a drawing, another run may have begun that has no tokens yet.
     const ofToken = (make: (token: ChosenToken) => FigureSpec | undefined) => () =>
       this.tokens.length > 0 ? make(this.chosenToken()) : undefined;
+    // A key moves from the marked token, so that marking must not wait.
+    if (hasTokens) this.row.choose(this.index);
     this.details.hidden = !hasTokens;
     figures.context.hidden = !hasTokens;
     this.shareNote.hidden = !hasTokens || slope === undefined;
@@ -360,7 +358,6 @@ class LookInsideView extends HTMLElement {
       return;
     }
     const shares = this.shares();
-    this.row.choose(index);
     this.row.shade(shares);
     const largest = shares
       .map((share, i) => ({ share, i }))

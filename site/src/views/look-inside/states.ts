@@ -34,11 +34,13 @@ export function dot(a: Numbers, b: Numbers): number {
  */
 export function contribution(state: Float32Array, before: Float32Array | undefined, retention: number): Contribution {
   const dim = Math.sqrt(state.length);
-  const added = before ? state.map((value, i) => value - retention * before[i]!) : state;
+  const added = before ? new Float32Array(state.length) : state;
+  if (before) for (let i = 0; i < state.length; i++) added[i] = state[i]! - retention * before[i]!;
   const rows = Array.from({ length: dim }, (_, i) => added.subarray(i * dim, (i + 1) * dim));
   // All rows are multiples of v. The longest one has the smallest relative error.
-  const v = rows.reduce((longest, row) => (dot(row, row) > dot(longest, longest) ? row : longest)).slice();
-  const square = dot(v, v);
+  const squares = rows.map((row) => dot(row, row));
+  const square = Math.max(...squares);
+  const v = rows[squares.indexOf(square)]!.slice();
   return { k: Float32Array.from(rows, (row) => (square === 0 ? 0 : dot(row, v) / square)), v };
 }
 
