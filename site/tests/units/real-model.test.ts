@@ -1,10 +1,11 @@
 // The computing of the view "The real model", without a browser. Expected numbers are those of the guides, or follow from the shapes.
 import { graph, minimaxM1, tinyM1 } from "lightning-m1";
+import { DeploymentError, planDeployment } from "lightning-m1/analysis";
 import { expect, test } from "vitest";
 import { parseAmount } from "../../src/views/real-model/amounts.ts";
 import { readModel } from "../../src/views/real-model/chosen-model.ts";
 import { ancestors, modelTree, nodesById, openForSearch, searchTensors, visibleRows } from "../../src/views/real-model/model-tree.ts";
-import { cacheCurves, requirements } from "../../src/views/real-model/requirements.ts";
+import { type Costs, cacheCurves, requirements } from "../../src/views/real-model/requirements.ts";
 
 const published = graph(minimaxM1);
 const root = modelTree(published, "MiniMax-M1");
@@ -56,11 +57,27 @@ test("memory and GPUs agree with the guides", () => {
   expect(needs.exact.weights / 2 ** 30).toBeCloseTo(447.09, 2);
   expect(needs.everyLayerCached.keyValues).toBe(40 * 2 ** 30);
   expect(Object.fromEntries(needs.exact.gpus.map(({ gpu, needed }) => [gpu.name, needed]))).toMatchObject({
-    H800: 8,
-    H20: 8,
-    H200: 4,
-    B200: 4,
+    H800: { copies: 1, perCopy: 8 },
+    H20: { copies: 1, perCopy: 8 },
+    H200: { copies: 1, perCopy: 4 },
+    B200: { copies: 1, perCopy: 4 },
   });
+});
+
+test("users who do not fit onto one copy of the model get several, as in a plan", () => {
+  const [context, users] = [1_000_000, 500];
+  const { exact } = requirements(published, { context, users, weights: "experts_int8", kv: "bf16" });
+  for (const { gpu, needed } of exact.gpus) {
+    const { copies, perCopy } = needed!;
+    expect(copies).toBeGreaterThan(1);
+    const target = { gpu: gpu.name, gpusPerNode: perCopy, context, concurrency: users, weights: "experts_int8", kv: "bf16" } as const;
+    expect(planDeployment(published, { ...target, nodes: copies })).toMatchObject({ replicas: copies, tensorParallel: perCopy });
+    expect(() => planDeployment(published, { ...target, nodes: copies - 1 })).toThrow(DeploymentError);
+  }
+  const longest = requirements(published, { context: 10_240_000, users: 1, weights: "experts_int8", kv: "bf16" });
+  const h100 = ({ gpus }: Costs) => gpus.find(({ gpu }) => gpu.name === "H100")?.needed;
+  expect(h100(longest.exact)).toEqual({ copies: 1, perCopy: 32 });
+  expect(h100(longest.everyLayerCached)).toBeUndefined();
 });
 
 /** Softmax attention in all 80 layers has eight times the pairs of 10 layers. */

@@ -81,13 +81,15 @@ test("the study's curves and its comparison follow the choice of task, arms and 
   const view = page.locator("m1-cispo-study");
   const reading = () => view.locator(".view-reading").textContent();
   expect(await reading()).toBe(
-    "Updates to half of the gain, divided by DAPO's: CISPO, bound 5 0.63 (95 % interval 0.56 to 0.67), REINFORCE 0.63 (95 % interval 0.56 to 0.67).",
+    "To reach half of DAPO's gain (59.4 % right answers), " +
+      "CISPO with upper bound 5 needs 0.63 times as many updates as DAPO (95 % interval 0.56 to 0.67); " +
+      "REINFORCE needs 0.63 times as many updates as DAPO (95 % interval 0.56 to 0.67).",
   );
   expect(await view.locator("tbody tr").count()).toBe(31);
-  await view.getByLabel(/^T2/).check();
-  await view.getByLabel("Compared at").selectOption("1");
+  await view.getByLabel(/T2/).check();
+  await view.getByLabel("Updates are compared to reach").selectOption("1");
   const { ratio, censored } = verdicts[1]!.sweep.cispo["1"];
-  expect(await reading()).toContain(`CISPO, bound 5 ${ratio.toFixed(2)}`);
+  expect(await reading()).toContain(`CISPO with upper bound 5 needs ${ratio.toFixed(2)} times as many`);
   expect(await reading()).toContain(`${censored[0]} of 5 runs do not reach it`);
   await page.waitForURL(/goal=1/);
   expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({
@@ -107,6 +109,9 @@ test("a run learns in a worker, which is loaded when it is started; it can be st
   const view = page.locator("m1-cispo-run");
   const rewards = () => view.locator("tbody tr").evaluateAll((rows) => rows.map((row) => Number(row.children[1]!.textContent)));
   const before = bytes.size;
+  await view.getByLabel("Seed").fill("two");
+  expect(await view.getByRole("button", { name: "Start" }).isDisabled()).toBe(true);
+  await view.getByLabel("Seed").fill("2");
   await view.getByRole("button", { name: "Start" }).click();
   await expect.poll(async () => (await rewards()).length, { timeout: 120_000 }).toBeGreaterThan(24);
   expect(bytes.size).toBeGreaterThan(before);
@@ -120,11 +125,17 @@ test("a run learns in a worker, which is loaded when it is started; it can be st
   await page.reload();
   expect(await view.locator(".figure-legend").textContent()).toBe("GRPO, PPO, seed 2");
   expect(await rewards()).toEqual(reached);
+  expect(await view.locator(".cispo-samples li").count()).toBe(6);
 
   await view.getByLabel("Objective of the run").selectOption("cispo");
   await view.getByRole("button", { name: "Start" }).click();
   await expect.poll(() => view.locator(".figure-legend li").allTextContents()).toEqual(["GRPO, PPO, seed 2", "CISPO, seed 2"]);
   await expect.poll(() => view.locator("tbody tr").first().locator("td").nth(4).textContent(), { timeout: 60_000 }).not.toBe("–");
+  await page.reload();
+  await expect
+    .poll(() => view.locator("p[role=status]").textContent())
+    .toMatch(/^The run with CISPO, seed 2 ended after \d+ of 80 batches/);
+  expect(await view.locator(".figure-legend li").count()).toBe(2);
   expect(problems).toEqual([]);
   await page.context().close();
 });

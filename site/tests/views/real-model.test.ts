@@ -58,9 +58,24 @@ test("memory and GPUs are those of the guides, and the address holds the questio
   expect((await cells("GPUs: H100, H800, A100"))[0]).toBe("8");
   await page.getByLabel("Tokens per user").fill("lots");
   await expect.poll(() => page.getByLabel("Tokens per user").getAttribute("aria-invalid")).toBe("true");
+  const view = page.locator("m1-requirements");
+  expect(await view.locator(".view-reading").textContent()).toBe("Correct “Tokens per user” to see what MiniMax-M1 needs.");
+  expect(await view.locator("table, m1-figure").filter({ visible: true }).count()).toBe(0);
+  expect(await page.locator(".plan").textContent()).toBe("Correct “Tokens per user” to see a plan.");
   await page.getByLabel("Tokens per user").fill("200k");
   await page.getByLabel("Users at the same time").fill("100");
-  await expect.poll(() => page.locator(".plan").textContent()).toContain("This does not fit");
+  await expect
+    .poll(() => page.locator(".plan").textContent())
+    .toContain("8 H800 have too little memory for 100 users with 200,000 tokens each.");
+  const changes = await page.locator(".plan li").allTextContents();
+  const servers = changes.map((change) => /^(\d+) servers$/.exec(change)?.[1]).find((count) => count !== undefined);
+  await page.getByLabel("Users at the same time").fill("500");
+  await expect.poll(async () => (await cells("GPUs: H100"))[0]).toMatch(/^\d+ \(\d+ × (8|16)\)$/);
+  await page.getByLabel("Users at the same time").fill("100");
+  await page.getByLabel("Servers").fill(servers!);
+  await expect
+    .poll(() => page.locator(".plan li").first().textContent())
+    .toMatch(/copies of the model, on (8|16) H800 each, serve up to \d+ users/);
   await page.waitForURL(/context=200k/);
   expect(problems).toEqual([]);
   await page.context().close();
@@ -92,7 +107,10 @@ test("a config.json of the reader replaces the model, survives a reload, and is 
   await expect.poll(() => status.textContent()).toContain("4 layers, 2 with lightning");
   expect(page.url()).toContain("model=own");
   await page.getByLabel("Paste a config.json").fill('{ "model_type": "llama" }');
-  await expect.poll(() => status.textContent()).toContain("expected minimax_m1");
+  await expect.poll(() => status.textContent()).toContain("Its architecture is not supported: expected minimax_m1");
+  expect(await status.textContent()).toMatch(/[^.]\. What follows still shows the configuration that was valid before\.$/);
+  await page.getByLabel("Paste a config.json").fill(JSON.stringify({ ...TRANSFORMERS_CONFIG, head_dim: -1 }));
+  await expect.poll(() => status.textContent()).toMatch(/Its entry head_dim is not valid: expected .*[^.]\. What/);
   await page.getByLabel("MiniMax-M1 (its versions").check();
   await expect.poll(() => status.textContent()).toContain("456,089,655,296");
   expect(problems).toEqual([]);

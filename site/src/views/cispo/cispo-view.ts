@@ -89,7 +89,8 @@ class CispoView extends HTMLElement {
       for (const { name, control } of sliders) control.show(values[name]);
       ratio.show(Math.log2(values.ratio));
       reading.textContent = describeToken(values);
-      figure.show(figureOf(values));
+      figure.hidden = values.objectives.length === 0;
+      if (!figure.hidden) figure.show(figureOf(values));
     });
   }
 }
@@ -122,7 +123,7 @@ function figureOf(state: State): FigureSpec {
   );
   return {
     title: `Weight of a token with a ${state.sign} advantage`,
-    description: `Line chart of the gradient's weight against the importance ratio from 1/16 to 16, for ${curves.map((c) => c.label).join(", ") || "no objective"}. The table below has the same data.`,
+    description: `Line chart of the gradient's weight against the importance ratio from 1/16 to 16, for ${curves.map((c) => c.label).join(", ")}. The table below has the same data.`,
     file: `token-weight-${state.sign}`,
     series: curves,
     chart: (width) => ({

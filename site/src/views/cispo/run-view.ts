@@ -34,14 +34,15 @@ class CispoRunView extends HTMLElement {
   /** The last run of each objective. */
   private readonly runs = new Map((keptInTab<Run[]>(STORAGE_KEY) ?? []).map((run) => [run.objective, run]));
 
-  private readonly status = element(
-    "p",
-    { role: "status" },
-    this.runs.size > 0 ? "Trained before this page was reloaded." : "Not started. The code of the training is loaded when you start it.",
-  );
+  private readonly status = element("p", { role: "status" }, describeKept([...this.runs.values()].at(-1)));
   private readonly bar = element("progress", { id: uniqueId("progress"), max: BATCHES, value: 0, "aria-label": "Batches of the run" });
   private readonly reading = element("p", { class: "view-reading" });
-  private readonly samples = element("ol", { class: "cispo-samples", reversed: true });
+  private readonly samplesLabel = element(
+    "p",
+    { class: "cispo-samples-label", id: uniqueId("samples") },
+    "The most probable answer to a new question after each batch, the newest first:",
+  );
+  private readonly samples = element("ol", { class: "cispo-samples", reversed: true, "aria-labelledby": this.samplesLabel.id });
   private readonly figure = element("m1-figure");
   private readonly startButton = button("Start", () => this.start());
   private readonly stopButton = button("Stop", () => this.end("Stopped."));
@@ -63,7 +64,8 @@ class CispoRunView extends HTMLElement {
       onInput: (text) => {
         const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
         const isValid = value <= MAX_SEED;
-        seed.remark(isValid ? "" : `expected a whole number of at most ${formatInteger(MAX_SEED)}`, isValid);
+        seed.remark(isValid ? "" : `Enter a whole number from 0 to ${formatInteger(MAX_SEED)}.`, isValid);
+        this.startButton.disabled = !isValid;
         if (isValid) this.state.set({ seed: value });
       },
     });
@@ -76,10 +78,12 @@ class CispoRunView extends HTMLElement {
       this.status,
       this.bar,
       this.reading,
+      this.samplesLabel,
       this.samples,
       this.figure,
     );
-    this.draw();
+    this.showLast();
+    window.addEventListener("pagehide", () => this.keep());
     this.state.subscribe((values) => {
       objective.show(values.objective);
       seed.show(String(values.seed));
@@ -94,8 +98,9 @@ class CispoRunView extends HTMLElement {
     this.worker?.terminate();
     const { objective, seed } = this.state.value;
     const run = { objective, seed: Math.floor(seed), steps: [] };
+    // The last run is the last of the map.
+    this.runs.delete(objective);
     this.runs.set(objective, run);
-    this.samples.replaceChildren();
     this.bar.value = 0;
     this.bar.hidden = false;
     this.worker = new Worker(new URL("./sorting-worker.ts", import.meta.url), { type: "module" });
@@ -103,10 +108,9 @@ class CispoRunView extends HTMLElement {
     this.worker.addEventListener("error", ({ message }) => this.end(`The worker failed: ${message || "it could not be started"}`));
     this.worker.postMessage({ objective, seed: run.seed });
     this.status.textContent = `Training with ${objectives[objective].label}, seed ${run.seed}…`;
-    this.reading.textContent = "";
     this.startButton.textContent = "Start over";
     this.stopButton.disabled = false;
-    this.draw();
+    this.showLast();
   }
 
   private receive(objective: ObjectiveName, message: Message): void {
@@ -116,24 +120,31 @@ class CispoRunView extends HTMLElement {
 
   private addStep(objective: ObjectiveName, step: Step): void {
     const run = this.runs.get(objective)!;
-    const steps = [...run.steps, step];
-    this.runs.set(objective, { ...run, steps });
+    this.runs.set(objective, { ...run, steps: [...run.steps, step] });
     this.bar.value = step.batch;
-    this.reading.textContent = describeStep(steps);
-    this.samples.prepend(sampleEntry(step));
-    while (this.samples.childElementCount > SHOWN_SAMPLES) this.samples.lastElementChild!.remove();
-    this.draw();
+    this.showLast();
   }
 
-  private draw(): void {
-    this.figure.show(figureOf([...this.runs.values()]));
+  /** Shows the state of the last run, and the curves of all runs. */
+  private showLast(): void {
+    const runs = [...this.runs.values()];
+    const steps = runs.at(-1)?.steps ?? [];
+    this.reading.textContent = steps.length > 0 ? describeStep(steps) : "";
+    this.samplesLabel.hidden = steps.length === 0;
+    this.samples.replaceChildren(...steps.slice(-SHOWN_SAMPLES).reverse().map(sampleEntry));
+    this.figure.hidden = runs.length === 0;
+    if (runs.length > 0) this.figure.show(figureOf(runs));
+  }
+
+  private keep(): void {
+    keepInTab(STORAGE_KEY, [...this.runs.values()]);
   }
 
   private end(status: string): void {
     if (!this.worker) return;
     this.worker.terminate();
     this.worker = undefined;
-    keepInTab(STORAGE_KEY, [...this.runs.values()]);
+    this.keep();
     this.status.textContent = status;
     this.bar.hidden = true;
     this.startButton.textContent = "Start";
@@ -143,20 +154,30 @@ class CispoRunView extends HTMLElement {
   }
 }
 
+/** What is known about the last run when the page is opened. */
+function describeKept(run: Run | undefined): string {
+  if (!run) return "Not started. The code of the training is loaded when you start it.";
+  const name = `${objectives[run.objective].label}, seed ${run.seed}`;
+  if (run.steps.length === BATCHES) return `Trained with ${name} before this page was reloaded.`;
+  return `The run with ${name} ended after ${run.steps.length} of ${BATCHES} batches. “Start” begins a new run.`;
+}
+
 function describeStep(steps: readonly Step[]): string {
   const { batch, reward, right } = steps.at(-1)!;
   const percent = (share: number) => `${formatNumber(100 * share, 2)} %`;
-  return `Batch ${batch} of ${BATCHES}: ${percent(reward)} of the digits are in their places (${percent(steps[0]!.reward)} at the start), and ${percent(right)} of the answers are right.`;
+  const places = `${percent(reward)} of their digits are in the right places (${percent(steps[0]!.reward)} in the first batch)`;
+  return `Batch ${batch} of ${BATCHES}: of the answers sampled for training, ${percent(right)} are right, and ${places}.`;
 }
 
 /** Tokens that are no digits are shown as dots. */
 const digitsText = (ids: readonly number[]): string => ids.map((id) => (id < 6 ? String(id) : "·")).join(" ");
 
-const sampleText = ({ question, answer, isRight }: Sample): string =>
-  `${digitsText(question)} → ${digitsText(answer)} ${isRight ? "✓ right" : "✗ wrong"}`;
+const verdictText = ({ isRight }: Sample): string => (isRight ? "✓ right" : "✗ wrong");
+const sampleText = ({ question, answer }: Sample): string => `${digitsText(question)} → ${digitsText(answer)}`;
 
 function sampleEntry({ batch, sample }: Step): HTMLElement {
-  return element("li", { value: batch, class: sample.isRight ? "right" : "wrong" }, sampleText(sample));
+  const verdict = element("span", { class: sample.isRight ? "right" : "wrong" }, verdictText(sample));
+  return element("li", { value: batch }, `${sampleText(sample)} `, verdict);
 }
 
 function figureOf(runs: readonly Run[]): FigureSpec {
@@ -168,7 +189,7 @@ function figureOf(runs: readonly Run[]): FigureSpec {
   const batches = Array.from({ length: Math.max(0, ...curves.map(({ steps }) => steps.length)) }, (_, i) => i + 1);
   return {
     title: "Mean reward of the sampled answers",
-    description: `Line chart of the share of digits in their right places against batches, for ${curves.map(({ label }) => label).join("; ") || "no run yet"}. The table below has the same data.`,
+    description: `Line chart of the share of digits in their right places against batches, for ${curves.map(({ label }) => label).join("; ")}. The table below has the same data.`,
     file: "cispo-run",
     series: curves,
     chart: () => ({
@@ -182,12 +203,15 @@ function figureOf(runs: readonly Run[]): FigureSpec {
         ...curves.map(({ steps, index }) => Plot.line(steps, { x: "batch", y: "reward", strokeWidth: 2.5, ...seriesStyle(index) })),
       ],
     }),
-    columns: ["batch", ...curves.flatMap(({ label }) => [`${label}: mean reward`, "right answers", "sample"])],
+    columns: [
+      "batch",
+      ...curves.flatMap(({ label }) => [`${label}: mean reward`, "share of right answers", "most probable answer to a new question"]),
+    ],
     rows: batches.map((batch) => [
       batch,
       ...curves.flatMap(({ steps }) => {
         const step = steps[batch - 1];
-        return step ? [step.reward, step.right, sampleText(step.sample)] : [null, null, null];
+        return step ? [step.reward, step.right, `${sampleText(step.sample)} ${verdictText(step.sample)}`] : [null, null, null];
       }),
     ]),
     data: { runs: curves.map(({ objective, seed, steps }) => ({ objective, seed, steps })) },

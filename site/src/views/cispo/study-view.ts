@@ -4,6 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { checkboxes, radios, select } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
 import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
+import { formatNumber } from "../../shared/numbers.ts";
 import { choiceField, subsetField, UrlState } from "../../shared/state.ts";
 import type { StudyTask } from "./study-curves.ts";
 
@@ -11,29 +12,29 @@ import type { StudyTask } from "./study-curves.ts";
 const ARMS = ["cispo", "grpo", "dapo", "cispo-2", "unified", "reinforce", "grpo-token"] as const;
 type Arm = (typeof ARMS)[number];
 const armLabels: Readonly<Record<Arm, string>> = {
-  cispo: "CISPO, bound 5",
+  cispo: "CISPO with upper bound 5",
   grpo: "GRPO",
   dapo: "DAPO",
-  "cispo-2": "CISPO, bound 2",
+  "cispo-2": "CISPO with upper bound 2",
   unified: "CISPO with DAPO's mask",
   reinforce: "REINFORCE",
-  "grpo-token": "GRPO, mean over tokens",
+  "grpo-token": "GRPO with a mean over tokens",
 };
 
 const TASKS = ["fork", "brackets"] as const;
 type TaskName = (typeof TASKS)[number];
 const taskLabels: Readonly<Record<TaskName, string>> = {
-  fork: "T1: a rare token decides",
-  brackets: "T2: no token decides (the control)",
+  fork: "a rare token decides (T1 of the study)",
+  brackets: "no rare token decides, for comparison (T2)",
 };
 
 const SHARES = ["0.5", "0.75", "0.9", "1"] as const;
 type Share = (typeof SHARES)[number];
 const shareLabels: Readonly<Record<Share, string>> = {
-  "0.5": "half of the gain",
-  "0.75": "three quarters of the gain",
-  "0.9": "90 % of the gain",
-  "1": "DAPO's final accuracy",
+  "0.5": "half of DAPO's gain",
+  "0.75": "three quarters of DAPO's gain",
+  "0.9": "90 % of DAPO's gain",
+  "1": "all of DAPO's gain",
 };
 
 interface State {
@@ -60,12 +61,12 @@ class CispoStudyView extends HTMLElement {
       onInput: (value) => state.set({ studyTask: value }),
     });
     const arms = checkboxes<Arm>({
-      label: "Arms of the study",
+      label: "Objectives",
       choices: ARMS.map((value) => ({ value, label: armLabels[value] })),
       onInput: (values) => state.set({ arms: values }),
     });
     const goal = select<Share>({
-      label: "Compared at",
+      label: "Updates are compared to reach",
       choices: SHARES.map((value) => ({ value, label: shareLabels[value] })),
       onInput: (value) => state.set({ goal: value }),
     });
@@ -79,7 +80,8 @@ class CispoStudyView extends HTMLElement {
       goal.show(values.goal);
       const shown = tasks.find((one) => one.task === values.studyTask)!;
       reading.textContent = compareArms(shown, values);
-      figure.show(figureOf(shown, values));
+      figure.hidden = values.arms.length === 0;
+      if (!figure.hidden) figure.show(figureOf(shown, values));
     });
   }
 }
@@ -95,10 +97,13 @@ function compareArms(task: StudyTask, { arms, goal }: State): string {
     const [low, high] = compared.interval.map((bound) => bound.toFixed(2));
     const missed = compared.censored[0]!;
     const remark = missed === 0 ? "" : `; ${missed} of ${task.seeds} runs do not reach it and count as if they did at their end`;
-    return [`${armLabels[arm]} ${compared.ratio.toFixed(2)} (95 % interval ${low} to ${high}${remark})`];
+    return [
+      `${armLabels[arm]} needs ${compared.ratio.toFixed(2)} times as many updates as DAPO (95 % interval ${low} to ${high}${remark})`,
+    ];
   });
-  if (parts.length === 0) return "Choose an arm other than DAPO, with which it is compared.";
-  return `Updates to ${shareLabels[goal]}, divided by DAPO's: ${parts.join(", ")}.`;
+  if (parts.length === 0) return "Choose an objective other than DAPO, with which all others are compared.";
+  const accuracy = formatNumber(100 * goalAccuracy(task, goal), 3);
+  return `To reach ${shareLabels[goal]} (${accuracy} % right answers), ${parts.join("; ")}.`;
 }
 
 function figureOf(task: StudyTask, { arms, goal, studyTask }: State): FigureSpec {
@@ -114,8 +119,8 @@ function figureOf(task: StudyTask, { arms, goal, studyTask }: State): FigureSpec
     return [{ ...curve, label: armLabels[arm], index: ARMS.indexOf(arm), points }];
   });
   return {
-    title: `Right answers to held-out puzzles, ${taskLabels[studyTask]}`,
-    description: `Line chart of the share of right answers against updates, for ${curves.map(({ label }) => label).join(", ") || "no arm"}: means over ${task.seeds} seeds, with a band from the lowest to the highest seed. The table below has the same data.`,
+    title: `Right answers to held-out puzzles: ${taskLabels[studyTask]}`,
+    description: `Line chart of the share of right answers against updates, for ${curves.map(({ label }) => label).join(", ")}: means over ${task.seeds} seeds, with a band from the lowest to the highest seed. The table below has the same data.`,
     file: `cispo-study-${studyTask}`,
     series: curves,
     chart: (width) => ({

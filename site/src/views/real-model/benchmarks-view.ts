@@ -38,15 +38,15 @@ class BenchmarksView extends HTMLElement {
       element("div", { class: "view-controls" }, a.element, b.element),
       reading,
       figure,
-      element("h3", {}, "All scores, in percent"),
-      scroll,
+      element("details", { class: "all-scores" }, element("summary", {}, "All scores of the table, in percent"), scroll),
     );
     state.subscribe((values) => {
       a.show(values.a);
       b.show(values.b);
       const all = leads(values.a, values.b);
       reading.textContent = describe(values, all);
-      figure.show(figureOf(values, all));
+      figure.hidden = values.a === values.b;
+      if (!figure.hidden) figure.show(figureOf(values, all));
     });
   }
 }

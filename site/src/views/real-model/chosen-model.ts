@@ -44,6 +44,8 @@ export function onModel(listener: Listener): void {
   listener(current);
 }
 
+export const chosenModel = (): ChosenModel => current;
+
 export function chooseModel(model: ChosenModel): void {
   if (model === current) return;
   current = model;

@@ -3,8 +3,9 @@
 import { radios } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { formatCount, formatInteger } from "../../shared/numbers.ts";
+import { messageOf, sentence, withFullStop } from "../../shared/sentences.ts";
 import { choiceField, UrlState } from "../../shared/state.ts";
-import { type ChosenModel, chooseModel, publishedModel, readModel } from "./chosen-model.ts";
+import { type ChosenModel, chooseModel, chosenModel, publishedModel, readModel } from "./chosen-model.ts";
 
 type Choice = "published" | "own";
 
@@ -117,15 +118,23 @@ class ModelChoice extends HTMLElement {
     this.status.textContent =
       `${name}: ${formatInteger(graph.parameterCount)} parameters, of which a token uses ${formatCount(graph.activatedParameterCount)}; ` +
       `${attnTypeList.length} layers, ${attnTypeList.length - softmax} with lightning and ${softmax} with softmax attention.` +
-      (warnings.length > 0 ? ` Remarks: ${warnings.join("; ")}.` : "");
+      warnings.map((warning) => ` ${sentence(warning.replace(/^config: /, ""))}`).join("");
     chooseModel(model);
   }
 
   private fail(error: unknown): void {
     this.status.classList.add("view-error");
-    const reason = error instanceof Error ? error.message : String(error);
-    this.status.textContent = `This file cannot be used. ${reason}. What follows still shows the model before.`;
+    const shown = chosenModel().isPublished ? publishedModel.name : "the configuration that was valid before";
+    this.status.textContent = `This file cannot be used. ${refusal(messageOf(error))} What follows still shows ${shown}.`;
   }
+}
+
+/** The library's reason as sentences about the file: the entry that is wrong comes first. */
+function refusal(message: string): string {
+  const [, key, reason] = /^config: ([\w.]+): (.*)$/s.exec(message) ?? [];
+  if (key === "architecture") return `Its architecture is not supported: ${withFullStop(reason!)}`;
+  if (key !== undefined) return `Its entry ${key} is not valid: ${withFullStop(reason!)}`;
+  return sentence(message.replace(/^config(\.json)?: /, ""));
 }
 
 customElements.define("m1-model-choice", ModelChoice);

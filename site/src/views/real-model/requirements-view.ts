@@ -1,14 +1,17 @@
 // `<m1-requirements>`: memory, operations and GPUs that a model needs for a context and a number of users.
 
-import { DeploymentError, gpus, planDeployment, rayRecipe, serveCommand, type WeightScheme } from "lightning-m1/analysis";
+import type { Graph } from "lightning-m1";
+import { gpus, tensorParallelSizes, type WeightScheme } from "lightning-m1/analysis";
 import { radios, select, textInput } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
 import { formatBinaryBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { counted } from "../../shared/sentences.ts";
 import { choiceField, textField, UrlState } from "../../shared/state.ts";
 import { parseAmount } from "./amounts.ts";
 import { type ChosenModel, onModel } from "./chosen-model.ts";
+import { deploymentText } from "./deployment-text.ts";
 import { memoryFigure } from "./memory-figure.ts";
-import { type Costs, type Demand, requirements, UTILIZATION } from "./requirements.ts";
+import { type Costs, type Demand, type GpuCount, requirements } from "./requirements.ts";
 
 interface State {
   readonly context: string;
@@ -29,10 +32,10 @@ const WEIGHTS: readonly { value: WeightScheme; label: string }[] = [
 
 /** The texts with whole numbers, and what they may be. */
 const AMOUNTS = {
-  context: { label: "Tokens per user", unit: "token", max: 1e9 },
-  users: { label: "Users at the same time", unit: "user", max: 100_000 },
-  perNode: { label: "GPUs per server", unit: "GPU", max: 64 },
-  nodes: { label: "Servers", unit: "server", max: 64 },
+  context: { label: "Tokens per user", unit: "token", max: 1e9, example: "200k, 1M or 128Ki" },
+  users: { label: "Users at the same time", unit: "user", max: 100_000, example: "8 or 2k" },
+  perNode: { label: "GPUs per server", unit: "GPU", max: 64, example: "8" },
+  nodes: { label: "Servers", unit: "server", max: 10_000, example: "4" },
 } as const;
 type AmountName = keyof typeof AMOUNTS;
 const amountNames = Object.keys(AMOUNTS) as AmountName[];
@@ -45,7 +48,10 @@ class RequirementsView extends HTMLElement {
   private state!: UrlState<State>;
   private readonly reading = element("p", { class: "view-reading", "aria-live": "polite" });
   private readonly table = element("table");
+  private readonly gpuNote = element("p", { class: "gpu-note" });
   private readonly figure = element("m1-figure");
+  /** What depends on valid numbers of tokens and users. */
+  private readonly results = element("div");
   private readonly plan = element("div", { class: "plan", "aria-live": "polite" });
   private planTimer: number | undefined;
 
@@ -71,7 +77,7 @@ class RequirementsView extends HTMLElement {
     const amounts = Object.fromEntries(
       amountNames.map((name) => [
         name,
-        textInput({ label: AMOUNTS[name].label, hint: "200k, 1M, 128Ki", onInput: (text) => state.set({ [name]: text }) }),
+        textInput({ label: AMOUNTS[name].label, hint: AMOUNTS[name].example, onInput: (text) => state.set({ [name]: text }) }),
       ]),
     ) as Record<AmountName, ReturnType<typeof textInput>>;
     const weights = select<WeightScheme>({ label: "Weights", choices: WEIGHTS, onInput: (value) => state.set({ weights: value }) });
@@ -96,7 +102,8 @@ class RequirementsView extends HTMLElement {
       this.table,
     );
     this.classList.add("not-content", "view");
-    this.append(demand, this.reading, scroll, this.figure, element("h3", {}, "A deployment with vLLM"), servers, this.plan);
+    this.results.append(scroll, this.gpuNote, this.figure);
+    this.append(demand, this.reading, this.results, element("h3", {}, "A deployment with vLLM"), servers, this.plan);
 
     const update = () => {
       const values = state.value;
@@ -124,34 +131,46 @@ class RequirementsView extends HTMLElement {
 
   /** The remark beside a text with a number. */
   private understood(name: AmountName): { text: string; isValid: boolean } {
-    const { unit, max } = AMOUNTS[name];
+    const { unit, max, example } = AMOUNTS[name];
     const value = this.amount(name);
-    if (value === undefined) return { text: `expected 1 to ${formatInteger(max)}, such as 8, 200k, 1M or 128Ki`, isValid: false };
+    if (value === undefined) {
+      return { text: `Enter a whole number from 1 to ${formatInteger(max)}, for example ${example}.`, isValid: false };
+    }
     const { maxPositionEmbeddings } = this.model.graph.config;
     const beyond = name === "context" && value > maxPositionEmbeddings ? ` (made for at most ${formatInteger(maxPositionEmbeddings)})` : "";
     return { text: `= ${counted(value, unit)}${beyond}`, isValid: true };
   }
 
+  /** Names those fields of the given ones that need another number. */
+  private askFor(...names: readonly AmountName[]): string {
+    const wrong = names.filter((name) => this.amount(name) === undefined);
+    return `Correct ${wrong.map((name) => `“${AMOUNTS[name].label}”`).join(" and ")}`;
+  }
+
   private update(): void {
     const { weights, kv } = this.state.value;
     const [context, users] = [this.amount("context"), this.amount("users")];
+    window.clearTimeout(this.planTimer);
+    this.results.hidden = context === undefined || users === undefined;
     if (context === undefined || users === undefined) {
-      this.reading.textContent = "Enter whole numbers of tokens and users.";
+      const correct = this.askFor("context", "users");
+      this.reading.textContent = `${correct} to see what ${this.model.name} needs.`;
+      this.plan.replaceChildren(element("p", {}, `${correct} to see a plan.`));
       return;
     }
     const needs = requirements(this.model.graph, { context, users, weights, kv });
     const [own, naive] = [needs.exact.keyValues + needs.exact.states, needs.everyLayerCached.keyValues];
     this.reading.textContent =
-      `${formatInteger(users)} × ${formatInteger(context)} tokens: keys, values and states of ${this.model.name} take ` +
+      `For ${counted(users, "user")} with ${counted(context, "token")} each, keys, values and states of ${this.model.name} take ` +
       `${formatBinaryBytes(own)}. With a key-value cache charged for every layer, the result would be ${formatBinaryBytes(naive)}: ` +
       `${formatNumber(naive / own, 2)} times as much.`;
     this.showTable(needs);
     this.figure.show(memoryFigure(this.model.graph, this.model.name, { context, users, kv, weights }));
-    window.clearTimeout(this.planTimer);
     this.planTimer = window.setTimeout(() => this.showPlan(context, users), PLAN_DELAY_MS);
   }
 
   private showTable({ exact, everyLayerCached, rotary, forwardPass }: ReturnType<typeof requirements>): void {
+    this.gpuNote.textContent = describeGpus(this.model.graph, exact, everyLayerCached);
     const bytes = (label: string, value: (costs: Costs) => number): TableRow => ({
       label,
       cells: [exact, everyLayerCached].map((costs) => formatBinaryBytes(value(costs))),
@@ -174,7 +193,7 @@ class RequirementsView extends HTMLElement {
       flops("Operations of a prompt of this length", ({ prefillFlops }) => prefillFlops),
       flops("Operations of the token after it", ({ tokenFlops }) => tokenFlops),
     ];
-    const head = ["", this.model.name, "cache in every layer", "factor"].map((text) => element("th", { scope: "col" }, text || "Need"));
+    const head = ["Need", this.model.name, "cache in every layer", "factor"].map((text) => element("th", { scope: "col" }, text));
     this.table.replaceChildren(
       element("thead", {}, element("tr", {}, ...head)),
       element(
@@ -197,45 +216,19 @@ class RequirementsView extends HTMLElement {
     const { weights, kv, gpu } = this.state.value;
     const [gpusPerNode, nodes] = [this.amount("perNode"), this.amount("nodes")];
     if (gpusPerNode === undefined || nodes === undefined) {
-      this.plan.replaceChildren(element("p", {}, "Enter whole numbers of GPUs and servers."));
+      this.plan.replaceChildren(element("p", {}, `${this.askFor("perNode", "nodes")} to see a plan.`));
       return;
     }
     if (weights !== "experts_int8" && weights !== "bf16") {
-      this.plan.replaceChildren(
-        element("p", {}, "Plans exist for weights in bfloat16 and for experts in int8, which vLLM 0.9.2 can load."),
-      );
+      const loadable = "vLLM 0.9.2 can load this model with weights in bfloat16, or with experts in int8.";
+      this.plan.replaceChildren(element("p", {}, `${loadable} Choose one of them above to see a plan.`));
       return;
     }
     const served = this.model.isPublished ? undefined : "/models/own";
-    try {
-      const plan = planDeployment(this.model.graph, { gpu, gpusPerNode, nodes, context, concurrency: users, weights, kv, served });
-      const { tensorParallel, replicas, sequences, nodesPerReplica, memory, usableBytes, cacheTokens, notes } = plan;
-      const facts = [
-        `${counted(replicas, "replica")} of ${tensorParallel} ${gpu}, each for ${counted(sequences, "user")} at a time`,
-        `each GPU needs ${formatBinaryBytes(memory.totalBytes)} of ${formatBinaryBytes(usableBytes)} that the server may use ` +
-          `(${100 * UTILIZATION} %)`,
-        `the cache of a replica has room for ${formatInteger(cacheTokens)} tokens`,
-        ...notes,
-      ];
-      const commands = nodesPerReplica > 1 ? rayRecipe(plan) : [{ where: "on each server", command: serveCommand(plan) }];
-      this.plan.replaceChildren(
-        element("ul", {}, ...facts.map((fact) => element("li", {}, fact))),
-        ...commands.flatMap(({ where, command }) => [
-          element("p", {}, `Command ${where}:`),
-          element("pre", { tabindex: 0, "aria-label": `Command ${where}` }, command),
-        ]),
-      );
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      const message = error.message.replace(/^plan: /, "");
-      this.plan.replaceChildren(
-        element("p", { class: "view-error" }, error instanceof DeploymentError ? `This does not fit. ${message}` : message),
-      );
-    }
+    const target = { gpu, gpusPerNode, nodes, context, concurrency: users, weights, kv, served };
+    this.plan.replaceChildren(...deploymentText(this.model.graph, this.model.name, target));
   }
 }
-
-const counted = (count: number, unit: string) => `${formatInteger(count)} ${unit}${count === 1 ? "" : "s"}`;
 
 interface TableRow {
   readonly label: string;
@@ -243,20 +236,48 @@ interface TableRow {
   readonly factor: number;
 }
 
+const totalGpus = (count: GpuCount | undefined) => (count ? count.copies * count.perCopy : Number.NaN);
+
+function gpuText(count: GpuCount | undefined): string {
+  if (!count) return "no room for one user";
+  const { copies, perCopy } = count;
+  return copies === 1 ? formatInteger(perCopy) : `${formatInteger(copies * perCopy)} (${formatInteger(copies)} × ${perCopy})`;
+}
+
 /** Kinds of GPUs with the same numbers share a row. */
 function gpuRows(exact: Costs, cached: Costs): TableRow[] {
-  const rows: { names: string[]; needed: readonly (number | undefined)[] }[] = [];
+  const rows: { names: string[]; cells: readonly string[]; factor: number }[] = [];
   for (const [i, { gpu, needed }] of exact.gpus.entries()) {
     const both = [needed, cached.gpus[i]!.needed];
+    const cells = both.map(gpuText);
     const last = rows.at(-1);
-    if (last?.needed.every((value, k) => value === both[k])) last.names.push(gpu.name);
-    else rows.push({ names: [gpu.name], needed: both });
+    if (last?.cells.every((text, k) => text === cells[k])) last.names.push(gpu.name);
+    else rows.push({ names: [gpu.name], cells, factor: totalGpus(both[1]) / totalGpus(both[0]) });
   }
-  return rows.map(({ names, needed }) => ({
-    label: `GPUs: ${names.join(", ")}`,
-    cells: needed.map((value) => (value === undefined ? "do not suffice" : formatInteger(value))),
-    factor: needed[1]! / needed[0]!,
-  }));
+  return rows.map(({ names, ...row }) => ({ label: `GPUs: ${names.join(", ")}`, ...row }));
+}
+
+/** How the rows of GPUs are to be read, as far as they need it. */
+function describeGpus({ config }: Graph, exact: Costs, cached: Costs): string {
+  const all = [...exact.gpus, ...cached.gpus].map(({ needed }) => needed);
+  const several = all.find((count) => count !== undefined && count.copies > 1);
+  const sizes = tensorParallelSizes(config);
+  const heads = config.numKeyValueHeads;
+  return [
+    "The rows of GPUs have the smallest number that holds the weights and all users.",
+    ...(several
+      ? [
+          `${gpuText(several)} stands for ${formatInteger(several.copies)} copies of the model on ${counted(several.perCopy, "GPU")} each, ` +
+            "among which the users are distributed.",
+        ]
+      : []),
+    ...(all.includes(undefined)
+      ? [
+          `“No room for one user” means that not even one user fits. At most ${sizes.at(-1)} GPUs can share one copy, and beyond ${heads} ` +
+            `they repeat keys and values, because the model has ${counted(heads, "head")} of them.`,
+        ]
+      : []),
+  ].join(" ");
 }
 
 /** A number of operations: 94.6 TFLOP, 104 PFLOP. */

@@ -34,8 +34,14 @@ export interface Costs {
   readonly prefillFlops: number;
   /** Operations of the next token after that context. */
   readonly tokenFlops: number;
-  /** The number of GPUs of each kind. Undefined if no possible number is enough. */
-  readonly gpus: readonly { readonly gpu: Gpu; readonly needed: number | undefined }[];
+  /** The fewest GPUs of each kind. Undefined if the GPUs that can share a model have no room for a single user. */
+  readonly gpus: readonly { readonly gpu: Gpu; readonly needed: GpuCount | undefined }[];
+}
+
+/** Copies of the model, each on the same number of GPUs. The users are distributed over the copies. */
+export interface GpuCount {
+  readonly copies: number;
+  readonly perCopy: number;
 }
 
 export interface Requirements {
@@ -69,11 +75,11 @@ export function requirements(graph: Graph, { context, users, weights, kv }: Dema
   );
   const totalIfCached = (p: number, { totalBytes, keyValueBytes, stateBytes }: DeploymentMemory) =>
     totalBytes - keyValueBytes - stateBytes + cachedOn.get(p)!;
-  const gpusFor = (total: (p: number, memory: DeploymentMemory) => number) =>
-    gpus.map((gpu) => ({
-      gpu,
-      needed: sizes.find((p) => total(p, exactOn.get(p)!) <= usableBytes(gpu, UTILIZATION)),
-    }));
+  /** The memory of each of p GPUs for some of the users. The weights are known, and adding up all tensors again would take long. */
+  const memoryFor = (model: Graph, p: number, batch: number) =>
+    exactOn.get(p)!.weightsBytes + deploymentMemory(withoutTensors(model), { ...options, batch, tensorParallel: p }).totalBytes;
+  const gpusFor = (memory: (p: number, batch: number) => number) =>
+    gpus.map((gpu) => ({ gpu, needed: fewestGpus(sizes, users, (p, batch) => memory(p, batch) <= usableBytes(gpu, UTILIZATION)) }));
 
   const one = exactOn.get(1)!;
   const prefill = passFlops(graph, { tokens: context });
@@ -88,7 +94,7 @@ export function requirements(graph: Graph, { context, users, weights, kv }: Dema
       total: one.totalBytes,
       prefillFlops: prefill.total,
       tokenFlops: token.total,
-      gpus: gpusFor((_, memory) => memory.totalBytes),
+      gpus: gpusFor((p, batch) => memoryFor(graph, p, batch)),
     },
     everyLayerCached: {
       weights: one.weightsBytes,
@@ -97,11 +103,35 @@ export function requirements(graph: Graph, { context, users, weights, kv }: Dema
       total: totalIfCached(1, one),
       prefillFlops: prefill.total - prefill.lightningAttention - prefill.softmaxAttention + cachedPrefill,
       tokenFlops: token.total - token.lightningAttention - token.softmaxAttention + cachedToken,
-      gpus: gpusFor(totalIfCached),
+      gpus: gpusFor((p, batch) => memoryFor(cachedEverywhere, p, batch)),
     },
     rotary: one.rotaryBytes,
     forwardPass: one.activationBytes,
   };
+}
+
+/** The fewest GPUs for all users, as copies on `p` GPUs for one of the sizes. */
+function fewestGpus(sizes: readonly number[], users: number, fits: (p: number, batch: number) => boolean): GpuCount | undefined {
+  let fewest: GpuCount | undefined;
+  for (const perCopy of sizes) {
+    const usersPerCopy = largest(users, (batch) => fits(perCopy, batch));
+    if (usersPerCopy === 0) continue;
+    const copies = Math.ceil(users / usersPerCopy);
+    if (!fewest || copies * perCopy < fewest.copies * fewest.perCopy) fewest = { copies, perCopy };
+  }
+  return fewest;
+}
+
+/** The largest number up to a limit that fits, or 0. Every number below one that fits has to fit. */
+function largest(limit: number, fits: (n: number) => boolean): number {
+  if (fits(limit)) return limit;
+  let [below, above] = [0, limit];
+  while (above - below > 1) {
+    const middle = Math.floor((below + above) / 2);
+    if (fits(middle)) below = middle;
+    else above = middle;
+  }
+  return below;
 }
 
 /** Memory of the caches at one context length, in bytes. */

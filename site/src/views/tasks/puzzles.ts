@@ -69,10 +69,16 @@ export function exampleOf(choice: PuzzleChoice): Example | undefined {
 
 /** Judges what a reader typed. An answer to a compact task may be typed without its tags. */
 export function judgeAnswer(row: Row, text: string): Judgement {
-  const bare = row.task.startsWith(COMPACT) && !text.includes("<answer>");
-  const verdict = judgeRow(row, bare ? `<think>\n</think>\n<answer>${text}</answer>` : text);
+  const verdict = judgeRow(row, row.task.startsWith(COMPACT) ? withTags(text) : text);
   const { right, reason, found } = verdict;
-  return { right, reason, found, published: (verdict as synlogic.Explanation).published };
+  // A model answers after its reasoning. A reader only types the answer.
+  const ownReason = reason.replace("after the reasoning", "in your answer");
+  return { right, reason: ownReason, found, published: (verdict as synlogic.Explanation).published };
+}
+
+function withTags(text: string): string {
+  if (text.includes("</think>")) return text;
+  return `<think>\n</think>\n${text.includes("<answer>") ? text : `<answer>${text}</answer>`}`;
 }
 
 /** A right answer; for a compact task with its steps. */

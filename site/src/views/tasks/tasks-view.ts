@@ -4,6 +4,7 @@ import type { Row } from "lightning-m1/rl";
 import { button, radios, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { formatInteger } from "../../shared/numbers.ts";
+import { messageOf, sentence } from "../../shared/sentences.ts";
 import { numberField, textField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "./puzzle-client.ts";
 import type { Judgement, PuzzleChoice, TaskEntry } from "./puzzles.ts";
@@ -14,6 +15,7 @@ interface State {
   readonly level: string;
   readonly language: string;
   readonly seed: number;
+  /** The number of the puzzle within the sequence of its seed, from 1. */
   readonly puzzle: number;
 }
 
@@ -34,7 +36,13 @@ class TasksView extends HTMLElement {
   private readonly choices = element("div", { class: "task-choices" });
   private readonly question = element("pre", { class: "task-question", "aria-label": "Question", role: "group" });
   private readonly example = element("div", { class: "task-example" });
-  private readonly answer = element("textarea", { id: uniqueId("answer"), rows: 6, spellcheck: "false", autocapitalize: "off" });
+  private readonly answer = element("textarea", {
+    id: uniqueId("answer"),
+    class: "task-answer",
+    rows: 6,
+    spellcheck: "false",
+    autocapitalize: "off",
+  });
   private readonly verdict = element("div", { class: "task-verdict", role: "status" });
   private readonly solution = element("div", { class: "task-solution", "aria-live": "polite" });
   private readonly gallery = element("details", { class: "task-gallery" });
@@ -65,7 +73,7 @@ class TasksView extends HTMLElement {
       level: textField("", { maxLength: 20 }),
       language: textField("en", { maxLength: 2 }),
       seed: numberField(1, { min: 0, max: MAX_SEED }),
-      puzzle: numberField(0, { min: 0, max: 1e9 }),
+      puzzle: numberField(1, { min: 1, max: 1e9 }),
     });
     for (const [label, isCompact] of [
       ["SynLogic tasks", false],
@@ -83,8 +91,8 @@ class TasksView extends HTMLElement {
       onInput: (text) => {
         const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
         const isValid = value <= MAX_SEED;
-        seed.remark(isValid ? "" : `expected a whole number of at most ${formatInteger(MAX_SEED)}`, isValid);
-        if (isValid) this.state.set({ seed: value, puzzle: 0 });
+        seed.remark(isValid ? "" : `Enter a whole number from 0 to ${formatInteger(MAX_SEED)}.`, isValid);
+        if (isValid) this.state.set({ seed: value, puzzle: 1 });
       },
     });
     this.answer.addEventListener("input", () => {
@@ -113,7 +121,7 @@ class TasksView extends HTMLElement {
   }
 
   private chooseTask(name: string): void {
-    this.state.set({ task: name, level: "", puzzle: 0 });
+    this.state.set({ task: name, level: "", puzzle: 1 });
   }
 
   private buildGallery(): void {
@@ -128,7 +136,7 @@ class TasksView extends HTMLElement {
     const list = (isCompact: boolean) => element("ul", {}, ...this.tasks.filter((task) => task.isCompact === isCompact).map(card));
     this.gallery.append(
       element("summary", {}, `All ${this.tasks.length} tasks`),
-      element("h2", {}, "SynLogic tasks at their published size"),
+      element("h2", {}, "SynLogic tasks, which are public and were part of MiniMax-M1's training"),
       list(false),
       element("h2", {}, "Compact tasks, on which small models are trained"),
       list(true),
@@ -144,7 +152,7 @@ class TasksView extends HTMLElement {
       level: entry.levels.includes(level) ? level : entry.levels[0]!,
       language: entry.languages.find((one) => one === language) ?? entry.languages[0]!,
       seed: Math.floor(seed),
-      index: Math.floor(puzzle),
+      index: Math.floor(puzzle) - 1,
     };
     return { entry, choice };
   }
@@ -165,8 +173,8 @@ class TasksView extends HTMLElement {
   private buildChoices(entry: TaskEntry): void {
     const level = radios<string>({
       label: "Level",
-      choices: entry.levels.map((value) => ({ value, label: value })),
-      onInput: (value) => this.state.set({ level: value, puzzle: 0 }),
+      choices: entry.levels.map((value) => ({ value, label: levelLabels[value] ?? value })),
+      onInput: (value) => this.state.set({ level: value, puzzle: 1 }),
     });
     const language = radios<string>({
       label: "Language of the question",
@@ -233,7 +241,7 @@ class TasksView extends HTMLElement {
       ...(published !== undefined ? [publishedRemark(published, right)] : []),
     ];
     this.verdict.replaceChildren(
-      element("p", {}, element("strong", {}, word), ` ${reason}`),
+      element("p", {}, element("strong", {}, word), ` ${sentence(reason)}`),
       ...remarks.map((text) => element("p", { class: "task-remark" }, text)),
     );
   }
@@ -257,9 +265,17 @@ class TasksView extends HTMLElement {
 
   private fail(error: unknown): void {
     this.verdict.className = "task-verdict wrong";
-    this.verdict.replaceChildren(error instanceof Error ? error.message : String(error));
+    this.verdict.replaceChildren(sentence(messageOf(error)));
   }
 }
+
+/** What the levels of the published tasks mean. Those of compact tasks are numbers. */
+const levelLabels: Readonly<Record<string, string>> = {
+  tiny: "tiny (smaller than published)",
+  easy: "easy (the easiest published)",
+  medium: "medium",
+  hard: "hard (the hardest published)",
+};
 
 const displayName = (name: string) => name.replace(/^compact\//, "").replaceAll(/[_-]/g, " ");
 
