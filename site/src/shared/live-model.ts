@@ -8,6 +8,14 @@ import { formatCount } from "./numbers.ts";
 /** Where a model comes from: files of a folder by name, or the URL of a checkpoint. */
 export type ModelSource = ReadonlyMap<string, Blob> | string;
 
+export interface ModelChoice {
+  readonly name: string;
+  /** The bundled model, if it is missing. */
+  readonly source?: ModelSource | undefined;
+  /** Whether the browser keeps what is downloaded (true). */
+  readonly keepsDownload?: boolean;
+}
+
 /** What each build of the kernels needs from the browser. */
 const KERNELS = { simd: "SIMD", relaxed: "relaxed SIMD", debug: "debugging" } as const;
 
@@ -25,6 +33,7 @@ export class LiveModel {
   /** Aborts loading, if another model is chosen. */
   private loader = new AbortController();
   private source: ModelSource | undefined;
+  private keepsDownload = true;
   private name = "the bundled model";
 
   /**
@@ -43,8 +52,20 @@ export class LiveModel {
     this.state.textContent = reason;
   }
 
-  /** Loads the model, unless it is loaded or being loaded. After a failure, tries again. */
-  load(): Promise<WorkerModel> {
+  /** Loads the model, unless it is loaded or being loaded. After a failure, or if the worker has ended, tries again. */
+  async load(): Promise<WorkerModel> {
+    const model = await this.loadOnce();
+    try {
+      // A worker ends if the device has too little memory, for example.
+      await model.statistics();
+      return model;
+    } catch {
+      this.drop();
+      return this.loadOnce();
+    }
+  }
+
+  private loadOnce(): Promise<WorkerModel> {
     const { signal } = this.loader;
     this.loading ??= this.start(signal)
       .catch((error: unknown) => {
@@ -56,10 +77,11 @@ export class LiveModel {
   }
 
   /** Replaces the model by another one. */
-  replace(name: string, source: ModelSource): Promise<WorkerModel> {
+  replace({ name, source, keepsDownload }: ModelChoice): Promise<WorkerModel> {
     this.drop();
     this.name = name;
     this.source = source;
+    this.keepsDownload = keepsDownload ?? true;
     return this.load();
   }
 
@@ -73,7 +95,7 @@ export class LiveModel {
   /** Ends loading, and frees the model. */
   private drop(): void {
     const previous = this.loading;
-    this.loader.abort();
+    this.loader.abort(new DOMException("Loading was cancelled.", "AbortError"));
     this.loader = new AbortController();
     this.loading = undefined;
     // A load that was aborted has left nothing.
@@ -90,7 +112,7 @@ export class LiveModel {
     const model = await createWorkerModel(source ?? files, {
       signal,
       tokenizer: this.tokenizer,
-      ...(typeof source === "string" && { cache: true }),
+      ...(typeof source === "string" && this.keepsDownload && { cache: true }),
       onProgress: ({ fraction, phase }) => {
         this.progress.value = fraction;
         this.percent.textContent = `${Math.floor(100 * fraction)} %, ${phase === "download" ? "downloading" : "loading"}`;
@@ -112,7 +134,17 @@ export class LiveModel {
   private showFailure(error: unknown): void {
     this.loading = undefined;
     this.bar.hidden = true;
-    this.state.textContent = `The model could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    const message = error instanceof Error ? error.message : String(error);
+    // The library's remedies, which end its messages, are written for programmers.
+    const reason = this.source instanceof Map ? message : message.replace(/ \(.*$/s, "");
+    this.state.textContent = `The model could not be loaded: ${reason}. ${this.remedy()}`.replace("..", ".");
+  }
+
+  private remedy(): string {
+    if (this.source === undefined) return "Check the connection, and press Think to try again.";
+    if (typeof this.source !== "string") return "";
+    const isForeign = new URL(this.source).origin !== location.origin;
+    return `Check the address and the connection${isForeign ? "; its server must allow requests from pages of other sites (CORS)" : ""}.`;
   }
 }
 

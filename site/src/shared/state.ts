@@ -6,6 +6,8 @@ export interface Field<T> {
   /** Reads a value. Returns undefined if the text is none; the initial value is then used. */
   parse(text: string): T | undefined;
   format(value: T): string;
+  /** Whether the value is a reader's own text. It then stands in the fragment, which browsers do not send to servers. */
+  readonly isPrivate?: boolean;
 }
 
 export type Fields<S> = { readonly [K in keyof S]: Field<S[K]> };
@@ -45,9 +47,14 @@ export function textField(initial: string, { maxLength = 2000 } = {}): Field<str
   return { initial, parse: (text) => (text.length <= maxLength ? text : undefined), format: (value) => value };
 }
 
+/** A reader's own text. */
+export function privateTextField(initial: string, limits?: { readonly maxLength?: number }): Field<string> {
+  return { ...textField(initial, limits), isPrivate: true };
+}
+
 /**
- * A record that is bound to the query of the address. Values that differ from the initial ones are in the query. Changes replace the
- * address, so that they add no entries to the history; other parameters of the query stay.
+ * A record that is bound to the address. Values that differ from the initial ones are in the query, private ones in the fragment. Changes
+ * replace the address, so that they add no entries to the history; other parameters stay.
  */
 export class UrlState<S extends object> {
   private current: S;
@@ -101,9 +108,10 @@ export class UrlState<S extends object> {
 
   private read(): S {
     const query = new URLSearchParams(location.search);
+    const fragment = new URLSearchParams(location.hash.slice(1));
     const entries = this.names().map((name) => {
-      const text = query.get(name);
       const field = this.fields[name];
+      const text = (field.isPrivate ? fragment : query).get(name);
       return [name, (text === null ? undefined : field.parse(text)) ?? field.initial];
     });
     return Object.fromEntries(entries) as S;
@@ -111,12 +119,17 @@ export class UrlState<S extends object> {
 
   private write(): void {
     const url = new URL(location.href);
+    const fragment = new URLSearchParams(url.hash.slice(1));
     for (const name of this.names()) {
       const field = this.fields[name];
+      const parameters = field.isPrivate ? fragment : url.searchParams;
       const text = field.format(this.current[name]);
-      if (text === field.format(field.initial)) url.searchParams.delete(name);
-      else url.searchParams.set(name, text);
+      // What could not be read again, such as a text that is too long, is left out.
+      if (text === field.format(field.initial) || field.parse(text) === undefined) parameters.delete(name);
+      else parameters.set(name, text);
     }
+    // A fragment without private values may name a part of the page.
+    if (this.names().some((name) => this.fields[name].isPrivate)) url.hash = fragment.toString();
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 }

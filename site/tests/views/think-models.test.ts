@@ -64,7 +64,7 @@ const isReady = (page: Page) => expectStatus(page, /^Ready: the bundled model/);
 test("a download that breaks twice, is cancelled, continued, loaded from the cache, repaired and deleted", async () => {
   expect(size).toBeGreaterThan(98 * MB);
   const { page, problems } = await open();
-  await page.goto(`${inject("site")}think/?model=${encodeURIComponent(url)}`);
+  await page.goto(`${inject("site")}think/#model=${encodeURIComponent(url)}`);
   await isReady(page);
   const load = page.getByRole("button", { name: "Load from URL" });
   expect(await ranges()).toEqual([]);

@@ -41,7 +41,10 @@ test("a recorded run plays, then the model answers live and is judged; the addre
   await expect.poll(() => verdict(page)).toBe("Right All rules hold.Answer that was read: 5");
   expect(await page.locator(".think-rate").textContent()).toMatch(/^\d+ tokens, [\d.,]+ tokens\/s$/);
   await page.waitForURL(/temperature=0/);
-  expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ question: QUESTION, temperature: "0" });
+  const { search, hash } = new URL(page.url());
+  expect(search).toBe("?temperature=0");
+  // Browsers do not send the fragment.
+  expect(Object.fromEntries(new URLSearchParams(hash.slice(1)))).toEqual({ question: QUESTION });
   await page.reload();
   await expect.poll(() => page.getByLabel("Question: a puzzle").inputValue()).toBe(QUESTION);
   expect(problems).toEqual([]);
@@ -93,10 +96,10 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
 
 test("a link to another question shows that question only; what cannot be read leaves the address; a wrong seed runs nothing", async () => {
   const { page, problems } = await open();
-  await page.goto(`${inject("site")}think/?question=${encodeURIComponent(QUESTION)}&temperature=99&seed=-3&level=7`);
+  await page.goto(`${inject("site")}think/?temperature=99&seed=-3&level=7#question=${encodeURIComponent(QUESTION)}`);
   await isReady(page);
   expect(await page.getByLabel("Question: a puzzle").inputValue()).toBe(QUESTION);
-  expect(new URL(page.url()).search).toBe(`?${new URLSearchParams({ question: QUESTION })}`);
+  expect(new URL(page.url()).search).toBe("");
   expect(await verdict(page)).toMatch(/^Press Think/);
   expect(await page.locator(".think-run").isHidden()).toBe(true);
 
@@ -109,5 +112,36 @@ test("a link to another question shows that question only; what cannot be read l
   await page.getByRole("button", { name: "Think" }).click();
   await expectText(page, ANSWER);
   expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("a worker that has ended is started again", async () => {
+  const { page } = await open();
+  await page.goto(`${inject("site")}think/?temperature=0#question=${encodeURIComponent(QUESTION)}`);
+  await isReady(page);
+  const think = page.getByRole("button", { name: "Think" });
+  for (let round = 0; round < 2; round++) {
+    await think.click();
+    await expectText(page, ANSWER);
+    await expect.poll(() => verdict(page)).toMatch(/^Right/);
+    for (const worker of page.workers()) {
+      if (worker.url().includes("lightning-m1-worker")) await worker.evaluate(() => self.close()).catch(() => {});
+    }
+  }
+  await page.context().close();
+});
+
+test("puzzles whose worker cannot be started: the reason, and no endless run", async () => {
+  const { page } = await open();
+  await page.route(/puzzle-worker/, (route) => route.abort());
+  await page.goto(`${inject("site")}think/?temperature=0#question=${encodeURIComponent(QUESTION)}`);
+  await isReady(page);
+  await page.getByRole("button", { name: "Think" }).click();
+  await expectText(page, ANSWER);
+  await expect.poll(() => verdict(page)).toContain("check the connection");
+  expect(await page.getByRole("button", { name: "Stop" }).isDisabled()).toBe(true);
+  await page.unroute(/puzzle-worker/);
+  await page.getByRole("button", { name: "Think" }).click();
+  await expect.poll(() => verdict(page)).toMatch(/^Right/);
   await page.context().close();
 });

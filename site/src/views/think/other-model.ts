@@ -1,12 +1,12 @@
 // The choice of another model: a folder or an address, and the downloads that the browser keeps.
 
-import { button, type TextInput, textInput } from "../../shared/controls.ts";
+import { button, checkboxes, type TextInput, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
-import type { ModelSource } from "../../shared/live-model.ts";
+import type { ModelChoice } from "../../shared/live-model.ts";
 import { formatBytes } from "../../shared/numbers.ts";
 
 export interface OtherModelOptions {
-  readonly onChoice: (name: string, source: ModelSource) => void;
+  readonly onChoice: (choice: ModelChoice) => void;
   /** Called with the text of the address field, whenever it changes. */
   readonly onAddress: (text: string) => void;
   /** Called with a file that is no model, or a folder without one. */
@@ -17,6 +17,7 @@ export class OtherModel {
   private readonly stored = element("ul", { class: "think-stored" });
   private readonly storedStatus = element("p", { role: "status" });
   private readonly address: TextInput;
+  private keepsDownload = true;
   /** Text of the address field. */
   private text = "";
   readonly element: HTMLDetailsElement;
@@ -34,7 +35,15 @@ export class OtherModel {
         options.onAddress(text);
       },
     });
-    const form = element("form", {}, this.address.element, element("button", { type: "submit" }, "Load from URL"));
+    const keep = checkboxes<"keep">({
+      label: "Download",
+      choices: [{ value: "keep", label: "keep it in this browser, so that it can continue and need not be repeated" }],
+      onInput: ({ length }) => {
+        this.keepsDownload = length > 0;
+      },
+    });
+    keep.show(["keep"]);
+    const form = element("form", {}, this.address.element, keep.element, element("button", { type: "submit" }, "Load from URL"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.chooseAddress(this.text.trim());
@@ -43,10 +52,10 @@ export class OtherModel {
       "details",
       { class: "think-other" },
       element("summary", {}, "Another model"),
+      button("Use the bundled model", () => options.onChoice({ name: "the bundled model" })),
       element("label", { for: folder.id }, "A folder with config.json, safetensors and tokenizer.json, as MiniMax-M1 is published"),
       folder,
       form,
-      element("p", {}, "Downloads stay in this browser, so that an interrupted one is continued and a second visit downloads nothing."),
       this.storedStatus,
       this.stored,
     );
@@ -62,8 +71,8 @@ export class OtherModel {
     if (text !== "") this.element.open = true;
   }
 
-  /** Accepts a folder, or its files, that are dropped on an element. */
-  acceptDrops(target: HTMLElement): void {
+  /** Accepts a folder, or its files, that are dropped anywhere on the page. */
+  acceptDrops(target: Document): void {
     target.addEventListener("dragover", (event) => {
       if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
     });
@@ -81,7 +90,8 @@ export class OtherModel {
   async showStored(): Promise<void> {
     try {
       const { listDownloads } = await import("./downloads.ts");
-      const downloads = await listDownloads();
+      // A download of which nothing has arrived needs no place.
+      const downloads = (await listDownloads()).filter(({ storedBytes }) => storedBytes > 0);
       this.storedStatus.textContent = downloads.length === 0 ? "No downloads are stored." : "";
       this.stored.replaceChildren(
         ...downloads.map(({ id, source = "a damaged download", storedBytes, complete }) => {
@@ -112,7 +122,7 @@ export class OtherModel {
       this.options.onRefused("A model is a folder with config.json and .safetensors files. What you chose has none.");
       return;
     }
-    this.options.onChoice(folder || "your model", new Map(files.map((file) => [file.name, file])));
+    this.options.onChoice({ name: folder || "your model", source: new Map(files.map((file) => [file.name, file])) });
   }
 
   private chooseAddress(text: string): void {
@@ -122,7 +132,7 @@ export class OtherModel {
       return;
     }
     this.address.remark("", true);
-    this.options.onChoice(`${url.host}${url.pathname}`, url.href);
+    this.options.onChoice({ name: `${url.host}${url.pathname}`, source: url.href, keepsDownload: this.keepsDownload });
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { button, radios, select, slider, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
-import { LiveModel, type ModelSource, savesData } from "../../shared/live-model.ts";
+import { LiveModel, type ModelChoice, savesData } from "../../shared/live-model.ts";
 import { formatInteger } from "../../shared/numbers.ts";
-import { choiceField, numberField, textField, UrlState } from "../../shared/state.ts";
+import { choiceField, numberField, privateTextField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "./formats.ts";
 import { OtherModel } from "./other-model.ts";
@@ -33,7 +33,7 @@ class ThinkView extends HTMLElement {
   private readonly client = new PuzzleClient();
   private readonly model = new LiveModel(false, () => this.showStored());
   private readonly other = new OtherModel({
-    onChoice: (name, source) => this.replaceModel(name, source),
+    onChoice: (choice) => this.replaceModel(choice),
     onAddress: (model) => this.state.set({ model }),
     onRefused: (reason) => this.fail(reason),
   });
@@ -69,11 +69,11 @@ class ThinkView extends HTMLElement {
       task: choiceField(recorded.choice.task as Format, FORMATS),
       level: choiceField(recorded.choice.level as Level, LEVELS),
       puzzle: numberField(recorded.choice.index, { min: 0, max: 1e9 }),
-      question: textField(""),
+      question: privateTextField("", { maxLength: 8000 }),
       temperature: numberField(1, { min: 0, max: 2 }),
       topP: numberField(0.95, { min: 0.05, max: 1 }),
       seed: numberField(1, { min: 0, max: MAX_SEED }),
-      model: textField(""),
+      model: privateTextField(""),
     });
     const task = select<Format>({
       label: "Puzzle",
@@ -125,7 +125,7 @@ class ThinkView extends HTMLElement {
       this.model.element,
       this.other.element,
     );
-    this.other.acceptDrops(this);
+    this.other.acceptDrops(document);
     this.state.subscribe((values) => {
       task.show(values.task);
       level.show(values.level);
@@ -139,10 +139,11 @@ class ThinkView extends HTMLElement {
     });
   }
 
-  private replaceModel(name: string, source: ModelSource): void {
+  private replaceModel(choice: ModelChoice): void {
     if (!this.stopButton.disabled) this.stop();
+    this.showRemark("");
     // A failure is shown by the model's own status.
-    this.model.replace(name, source).catch(() => {});
+    this.model.replace(choice).catch(() => {});
   }
 
   /** Shows the stored downloads anew, if they are shown. */
@@ -234,7 +235,8 @@ class ThinkView extends HTMLElement {
     } catch (error) {
       if (signal.aborted) return;
       this.output.end();
-      this.fail(error);
+      if (error instanceof DOMException && error.name === "AbortError") this.showRemark(error.message);
+      else this.fail(error);
     }
     if (!signal.aborted) this.endRun();
   }
