@@ -9,7 +9,7 @@ export function keepInTab(key: string, value: unknown): void {
   }
 }
 
-/** What the same tab has kept. Undefined if there is nothing. */
+/** What the same tab has kept. Undefined if there is nothing. A key contains a number that changes with the form of its values. */
 export function keptInTab<T>(key: string): T | undefined {
   try {
     const kept = sessionStorage.getItem(key);

@@ -1,5 +1,5 @@
 // The computing of the view "The real model", without a browser. Expected numbers are those of the guides, or follow from the shapes.
-import { graph, minimaxM1, tinyM1 } from "lightning-m1";
+import { graph, hypeNet2B, minimaxM1, tinyM1 } from "lightning-m1";
 import { DeploymentError, planDeployment } from "lightning-m1/analysis";
 import { expect, test } from "vitest";
 import { parseAmount } from "../../src/views/real-model/amounts.ts";
@@ -118,6 +118,12 @@ test.each([
 
 test("a config.json is read, or refused with the library's reason", () => {
   expect(readModel(JSON.stringify(minimaxM1.source)).graph.parameterCount).toBe(456_089_655_296);
+  const { graph } = readModel(JSON.stringify(hypeNet2B.source));
+  const tree = modelTree(graph, "HypeNet");
+  expect([tree.parameters, tree.tensors]).toEqual([graph.parameterCount, graph.tensors.length]);
+  expect(() => readModel(JSON.stringify({ ...minimaxM1.source, num_hidden_layers: 2000, attn_type_list: Array(2000).fill(0) }))).toThrow(
+    /at most 20,000 tensors/,
+  );
   expect(() => readModel("{")).toThrow(/config.json: expected JSON/);
   expect(() => readModel('{ "model_type": "llama" }')).toThrow(/expected minimax_m1/);
 });

@@ -25,7 +25,7 @@ const SHOWN_SAMPLES = 6;
 /** Batches of a run, as in sorting-run.ts, which the page does not load. */
 const BATCHES = 80;
 /** Where runs are kept until the tab is closed. */
-const STORAGE_KEY = "lightning-m1:cispo-runs";
+const STORAGE_KEY = "lightning-m1:cispo-runs-1";
 
 class CispoRunView extends HTMLElement {
   private started = false;

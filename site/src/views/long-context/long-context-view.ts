@@ -52,7 +52,7 @@ const sections: Readonly<Record<Quantity, { readonly heading: string; readonly n
 };
 
 /** Where measurements are kept until the tab is closed. */
-const STORAGE_KEY = "lightning-m1:long-context";
+const STORAGE_KEY = "lightning-m1:long-context-1";
 
 interface Measurements {
   /** The models that were chosen. */

@@ -1,6 +1,7 @@
 // The model that all parts of the page show: the published one, or a config.json of the reader. The file stays in the tab.
 
 import { type Graph, graph, minimaxM1, parseConfig } from "lightning-m1";
+import { formatInteger } from "../../shared/numbers.ts";
 
 export interface ChosenModel {
   readonly name: string;
@@ -12,6 +13,9 @@ export interface ChosenModel {
 
 /** Maximum size of a configuration. Real ones have a few kilobytes. */
 const MAX_CHARACTERS = 1_000_000;
+
+/** Maximum number of tensors that the page can list without a pause. The published model has 8,243. */
+const MAX_TENSORS = 20_000;
 
 export const publishedModel: ChosenModel = { name: "MiniMax-M1", graph: graph(minimaxM1), isPublished: true, warnings: [] };
 
@@ -30,6 +34,10 @@ export function readModel(text: string, name = "Your model"): ChosenModel {
   }
   const warnings: string[] = [];
   const config = parseConfig(json, (message) => warnings.push(message));
+  // Most tensors are the three matrices of each expert.
+  const tensors = config.attnTypeList.length * 3 * Math.max(1, config.numLocalExperts);
+  if (tensors > MAX_TENSORS)
+    throw new Error(`config.json: expected a model of at most ${formatInteger(MAX_TENSORS)} tensors, which this page can list, got more`);
   return { name, graph: graph(config), isPublished: false, warnings };
 }
 

@@ -4,6 +4,7 @@ import { radios } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { formatCount, formatInteger } from "../../shared/numbers.ts";
 import { messageOf, sentence, withFullStop } from "../../shared/sentences.ts";
+import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { choiceField, UrlState } from "../../shared/state.ts";
 import { type ChosenModel, chooseModel, chosenModel, publishedModel, readModel } from "./chosen-model.ts";
 
@@ -32,7 +33,7 @@ class ModelChoice extends HTMLElement {
       onInput: (model) => state.set({ model }),
     });
     const own = this.ownConfig((text) => {
-      sessionStorage.setItem(STORAGE_KEY, text);
+      keepInTab(STORAGE_KEY, text);
       if (state.value.model === "own") this.read(text);
       else state.set({ model: "own" });
     });
@@ -60,7 +61,7 @@ class ModelChoice extends HTMLElement {
       "aria-describedby": `${id}-hint`,
       placeholder: '{ "model_type": …',
     });
-    text.value = sessionStorage.getItem(STORAGE_KEY) ?? "";
+    text.value = keptInTab<string>(STORAGE_KEY) ?? "";
     this.text = text;
     const use = (content: string) => {
       text.value = content;
@@ -92,7 +93,7 @@ class ModelChoice extends HTMLElement {
       element(
         "p",
         { id: `${id}-hint` },
-        "Architectures: MiniMax-M1, MiniMax-Text-01, and transformers' minimax. The file does not leave this tab.",
+        "Architectures: MiniMax-M1, MiniMax-Text-01, transformers' minimax, and HypeNet. The file does not leave this tab.",
       ),
     );
   }

@@ -33,12 +33,13 @@ const PART_LABELS: Readonly<Record<Block, string>> = {
   norm: "Norms",
   router: "Router",
   expert: "Experts",
+  mlp: "MLP",
   shared: "Shared expert",
   head: "Head",
 };
 
 /** The order of the parts within a layer. */
-const PARTS: readonly Block[] = ["norm", "lightning", "softmax", "router", "expert", "shared"];
+const PARTS: readonly Block[] = ["norm", "lightning", "softmax", "router", "expert", "mlp", "shared"];
 
 export const sizeOf = (tensor: GraphTensor): number => tensor.shape.reduce((product, dim) => product * dim, 1);
 

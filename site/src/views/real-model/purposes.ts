@@ -6,7 +6,7 @@ import type { TreeNode } from "./model-tree.ts";
 const n = (value: number) => value.toLocaleString("en");
 
 export function purposeOf(node: TreeNode, config: Config): string {
-  const { attnTypeList, headDim, numAttentionHeads, numKeyValueHeads, numLocalExperts, numExpertsPerTok, hiddenSize } = config;
+  const { attnTypeList, headDim, lightning, numAttentionHeads, numKeyValueHeads, numLocalExperts, numExpertsPerTok, hiddenSize } = config;
   const softmax = attnTypeList.filter((type) => type === 1).length;
   switch (node.kind) {
     case "model":
@@ -19,7 +19,8 @@ export function purposeOf(node: TreeNode, config: Config): string {
       return "Consecutive layers with tensors of the same shapes.";
     case "layer":
       return (
-        "Attention mixes information between tokens; then the router sends each token through a few experts. " +
+        "Attention mixes information between tokens; then " +
+        `${numLocalExperts > 0 ? "the router sends each token through a few experts" : "an MLP changes each token"}. ` +
         "Both have a norm and a residual connection."
       );
     case "expert":
@@ -33,7 +34,7 @@ export function purposeOf(node: TreeNode, config: Config): string {
       return `One vector of ${n(hiddenSize)} numbers for each token of the vocabulary.`;
     case "lightning":
       return (
-        `Linear attention with decay. Each of the ${numAttentionHeads} heads keeps a state of ${headDim} × ${headDim} float32 numbers, ` +
+        `Linear attention with decay. Each of the ${lightning.heads} heads keeps a state of ${lightning.headDim} × ${lightning.headDim} float32 numbers, ` +
         "whatever the length of the text."
       );
     case "softmax":
@@ -47,6 +48,8 @@ export function purposeOf(node: TreeNode, config: Config): string {
       return `Scores the experts; each token goes to the ${numExpertsPerTok} best of ${numLocalExperts}.`;
     case "expert":
       return `${numLocalExperts} feed-forward networks, of which each token uses ${numExpertsPerTok}. They hold most of the parameters.`;
+    case "mlp":
+      return "A feed-forward network that every token uses: down · (silu(gate · x) ⊙ (up · x)).";
     case "shared":
       return "A feed-forward network that every token uses, beside the chosen experts.";
     case "head":

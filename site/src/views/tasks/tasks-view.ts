@@ -5,6 +5,7 @@ import { button, radios, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { formatInteger } from "../../shared/numbers.ts";
 import { messageOf, sentence } from "../../shared/sentences.ts";
+import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { numberField, textField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "./puzzle-client.ts";
 import type { Judgement, PuzzleChoice, TaskEntry } from "./puzzles.ts";
@@ -96,7 +97,7 @@ class TasksView extends HTMLElement {
       },
     });
     this.answer.addEventListener("input", () => {
-      if (this.shown) sessionStorage.setItem(storageKey(this.shown), this.answer.value);
+      if (this.shown) keepInTab(storageKey(this.shown), this.answer.value);
     });
     this.answer.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.check();
@@ -201,7 +202,7 @@ class TasksView extends HTMLElement {
           : []),
         ...(example ? [element("pre", {}, example.answer)] : []),
       );
-      this.answer.value = sessionStorage.getItem(storageKey(choice)) ?? "";
+      this.answer.value = keptInTab<string>(storageKey(choice)) ?? "";
       this.verdict.replaceChildren(`Puzzle ${formatInteger(choice.index + 1)} of seed ${choice.seed}.`);
       this.verdict.className = "task-verdict";
       this.setBusy(false);
