@@ -40,6 +40,8 @@ export function chartHeight(width: number): number {
   return Math.round(Math.min(420, Math.max(280, width * 0.5)));
 }
 
+/** Space for the label of the y axis above its highest tick. */
+const MARGIN_TOP = 32;
 /** Space for the ticks of the x axis and, below them, its label. */
 const MARGIN_BOTTOM = 44;
 
@@ -94,7 +96,10 @@ export class Figure extends HTMLElement {
         button("Save SVG", () => this.saveSvg()),
         button("Save data (JSON)", () => this.saveData()),
       );
-      this.append(element("figure", { "aria-labelledby": captionId }, this.caption, this.legend, this.plot, actions, details));
+      this.append(
+        element("figure", { "aria-labelledby": captionId }, this.caption, this.legend, this.plot, element("div", {}, actions, details)),
+      );
+      this.showTools();
     }
     this.observer.observe(this.plot);
   }
@@ -106,6 +111,7 @@ export class Figure extends HTMLElement {
   /** Draws a chart in place of the previous one. */
   show(spec: FigureSpec): void {
     this.spec = spec;
+    this.showTools();
     this.caption.textContent = spec.title;
     this.legend.replaceChildren(...(spec.series ?? []).map(legendEntry));
     const head = element("thead", {}, element("tr", {}, ...spec.columns.map((name) => element("th", { scope: "col" }, name))));
@@ -115,11 +121,17 @@ export class Figure extends HTMLElement {
     this.draw();
   }
 
+  /** Shows buttons and table as soon as there is a chart. */
+  private showTools(): void {
+    const tools = this.querySelector<HTMLElement>("figure > :last-child");
+    if (tools) tools.hidden = this.spec === undefined;
+  }
+
   private draw(): void {
     const width = this.available;
     if (!this.spec || width === 0 || width === this.width) return;
     this.width = width;
-    const chart = Plot.plot({ marginBottom: MARGIN_BOTTOM, ...this.spec.chart(width), width });
+    const chart = Plot.plot({ marginTop: MARGIN_TOP, marginBottom: MARGIN_BOTTOM, ...this.spec.chart(width), width });
     // The chart is one picture with one description. Plot labels its parts too, which needs roles that groups in a picture lack.
     for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {
       part.removeAttribute("aria-label");

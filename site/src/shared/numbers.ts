@@ -13,9 +13,10 @@ export function formatNumber(value: number, digits = 4): string {
   return format.format(value).replace("-", "−");
 }
 
-/** A share as a percentage: 24%, 0.35%, <0.01%. */
+/** A share as a percentage: 24%, 0.35%, <0.01%, >−0.01%. */
 export function formatPercent(share: number, digits = 3): string {
-  return share > 0 && share < 1e-4 ? "<0.01%" : `${formatNumber(100 * share, digits)}%`;
+  if (share !== 0 && Math.abs(share) < 1e-4) return share > 0 ? "<0.01%" : ">−0.01%";
+  return `${formatNumber(100 * share, digits)}%`;
 }
 
 const integers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -36,20 +37,8 @@ export function formatCount(value: number, digits = 3): string {
   return unit ? `${formatNumber(value / unit[0], digits)} ${unit[1]}` : formatNumber(value, digits);
 }
 
-/** A number of bytes in decimal units: 912 GB. */
+/** A number of bytes in binary units, as the guides and drivers of GPUs count: 280 MiB. */
 export function formatBytes(bytes: number, digits = 3): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let unit = 0;
-  let value = bytes;
-  while (Math.abs(value) >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${formatNumber(value, digits)} ${units[unit]}`;
-}
-
-/** A number of bytes in binary units, as drivers and servers of GPUs count: 447 GiB. */
-export function formatBinaryBytes(bytes: number, digits = 4): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let unit = 0;
   let value = bytes;
@@ -59,6 +48,9 @@ export function formatBinaryBytes(bytes: number, digits = 4): string {
   }
   return `${formatNumber(value, digits)} ${units[unit]}`;
 }
+
+/** A number of bytes with four digits: 79.03 GiB. */
+export const formatBinaryBytes = (bytes: number): string => formatBytes(bytes, 4);
 
 /** A duration: 850 ms, 1.5 s, 2 min 5 s. */
 export function formatSeconds(seconds: number, digits = 3): string {

@@ -90,6 +90,18 @@ export async function axeViolations(page: Page, rules?: readonly string[]): Prom
   );
 }
 
+/** Searches the site. Returns the address of every section that is found, without the server, in the order of their pages. */
+export async function searchSite(page: Page, words: string): Promise<string[]> {
+  const index = new URL("pagefind/pagefind.js", inject("site")).href;
+  // As a text, because the bundler of the tests replaces `import()`.
+  return page.evaluate(`(async () => {
+    const { search } = await import(${JSON.stringify(index)});
+    const { results } = await search(${JSON.stringify(words)});
+    const pages = await Promise.all(results.map((one) => one.data()));
+    return pages.flatMap(({ sub_results }) => sub_results.map(({ url }) => url));
+  })()`);
+}
+
 /** Rules whose result depends on the theme. */
 export const THEME_RULES = ["color-contrast", "link-in-text-block"];
 

@@ -68,12 +68,21 @@ test("a pause is awaited between two passes", async () => {
   expect(passes).toBeGreaterThanOrEqual(1024 / 128);
 });
 
-test("predicted times grow with the operations, and go through the last measurement", () => {
-  const last: Point = { model: "softmax", length: 4096, prompt: 0.25, generated: 2, bytes: 1, seconds: 1 };
-  expect(predict("generated", "softmax", 4096, last)).toBe(2);
-  expect(predict("prompt", "softmax", 4096, last)).toBe(0.25);
-  const growth = (name: (typeof modelNames)[number]) =>
-    predict("generated", name, 2 ** 20, undefined) / predict("generated", name, 1024, undefined);
+test("predicted times grow with the operations, at the median speed of the last three measurements", () => {
+  const point = (length: number, generated: number): Point => ({
+    model: "lightning",
+    length,
+    prompt: 0.25,
+    generated,
+    bytes: 1,
+    seconds: 1,
+  });
+  expect(predict("prompt", "softmax", 4096, [{ ...point(4096, 2), model: "softmax" }])).toBeCloseTo(0.25, 12);
+  // The operations of an all-lightning model are the same at every length. One slow measurement does not count.
+  const measured = [point(1024, 9), point(2048, 2), point(4096, 3), point(8192, 8)];
+  expect(predict("generated", "lightning", 2 ** 20, measured)).toBeCloseTo(3, 12);
+  expect(predict("generated", "lightning", 2 ** 20, measured.slice(0, 2))).toBeCloseTo(2, 12);
+  const growth = (name: (typeof modelNames)[number]) => predict("generated", name, 2 ** 20, []) / predict("generated", name, 1024, []);
   expect(growth("lightning")).toBe(1);
   expect(growth("softmax")).toBeGreaterThan(500);
   // One of eight layers reads the cache.
@@ -89,7 +98,7 @@ test("sentences say where a model stopped, and compare the models", () => {
   expect(explainStop(stop, limits)).toBe(
     "All softmax stopped after 32,768 tokens: the prompt up to 65,536 tokens needs about 2.2 minutes more, and the limit is 1 minute in all. A prompt of 1,048,576 tokens would take about 13 hours.",
   );
-  expect(explainStop({ ...stop, reason: "memory", needed: 2 ** 31 }, limits)).toContain("needs 2.15 GB, and the limit is 1.07 GB");
+  expect(explainStop({ ...stop, reason: "memory", needed: 2 ** 31 }, limits)).toContain("needs 2 GiB, and the limit is 1 GiB");
   expect([0.2, 1, 59, 90, 7200, 200_000].map(formatDuration)).toEqual([
     "0.2 seconds",
     "1 second",
@@ -101,9 +110,9 @@ test("sentences say where a model stopped, and compare the models", () => {
   const point = (model: Point["model"], length: number): Point => ({ model, length, prompt: 1, generated: 2, bytes: 8192, seconds: 9 });
   const points = [point("lightning", 1024), point("softmax", 1024), point("lightning", 2048)];
   expect(comparePoints(["lightning", "softmax"], points)).toBe(
-    "After 1,024 tokens – all lightning: 8.19 kB, 2 ms per generated token; all softmax: 8.19 kB, 2 ms per generated token.",
+    "After 1,024 tokens – all lightning: 8 KiB, 2 ms per generated token; all softmax: 8 KiB, 2 ms per generated token.",
   );
-  expect(describeEnd(point("lightning", 2 ** 20))).toBe("All lightning has read 1,048,576 tokens in 9 seconds, and keeps 8.19 kB.");
+  expect(describeEnd(point("lightning", 2 ** 20))).toBe("All lightning has read 1,048,576 tokens in 9 seconds, and keeps 8 KiB.");
   expect(describeEnd(point("lightning", 2 ** 19))).toBeUndefined();
   expect(comparePoints(["lightning", "hybrid"], [point("lightning", 1024)])).toBe("");
 });

@@ -4,6 +4,7 @@ import { MiniMaxM1, minimaxM1, type Token } from "lightning-m1";
 import { deploymentMemory } from "lightning-m1/analysis";
 import { createWorkerModel } from "lightning-m1/worker";
 import { afterAll, expect, test } from "vitest";
+import { formatBytes, formatPercent } from "../../src/shared/numbers.ts";
 import { halfLife, remaining, sampleHeads, slopesOf } from "../../src/views/look-inside/heads.ts";
 import { memoryAt } from "../../src/views/look-inside/memory.ts";
 import { shownModels } from "../../src/views/look-inside/shown-models.ts";
@@ -90,6 +91,35 @@ test("contributions of all tokens, decayed, add up to the states; shares add up 
   expect(sharesInState(headHistory(tokens, 0, 0), 0.5, 0)[0]).toBeCloseTo(1, 12);
 });
 
+test("parts of characters among the next tokens are named by their bytes", () => {
+  const parts = tokens.flatMap(({ next }) => next).filter(({ id }) => model.tokenizer!.decode([id]) === "\u{fffd}");
+  expect(parts.length).toBeGreaterThan(0);
+  for (const { id, text } of parts) {
+    const [byte] = model.tokenizer!.bytesOf(id)!;
+    expect(text).toMatch(/^byte [0-9A-F]{2}$/);
+    expect(Number.parseInt(text.slice(5), 16)).toBe(byte);
+  }
+});
+
+test.each([
+  [0.123456, "12.3%"],
+  [1e-5, "<0.01%"],
+  [-2.56e-10, ">−0.01%"],
+  [-0.25, "−25%"],
+  [0, "0%"],
+])("the share %f is shown as %s", (share, shown) => {
+  expect(formatPercent(share)).toBe(shown);
+});
+
+test.each([
+  [0, "0 B"],
+  [172_032, "168 KiB"],
+  [280 * 2 ** 20, "280 MiB"],
+  [2 ** 40, "1 TiB"],
+])("%d bytes are shown as %s", (bytes, shown) => {
+  expect(formatBytes(bytes)).toBe(shown);
+});
+
 test("half-lives", () => {
   expect(remaining(0.25, halfLife(0.25))).toBeCloseTo(0.5, 12);
   expect(slopesOf(config, 7)).toBeUndefined();
@@ -102,10 +132,10 @@ test("memory is that of the library's caches, and of a server for the published 
   const cache = model.newCache();
   for (const length of [1, 63, 64, 65, 200]) {
     model.forward([new Array(length - cache.length).fill(1)], { cache: [cache], logits: "last" });
-    const { states, cache: keysAndValues, cacheInstead } = memoryAt(config, length, "f32");
+    const { states, cache: keysAndValues, cacheOnly } = memoryAt(config, length, "f32");
     expect(states + keysAndValues).toBe(cache.bytes);
     expect(states).toBe(7 * heads * headDim ** 2 * 4);
-    expect(cacheInstead).toBe(7 * keysAndValues);
+    expect(cacheOnly).toBe(8 * keysAndValues);
   }
   cache.dispose();
   const { states, cache: keysAndValues } = memoryAt(minimaxM1, 2 ** 20, "bf16");

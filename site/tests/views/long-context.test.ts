@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright";
 import { expect, inject, test } from "vitest";
-import { useBrowser } from "../support/browser.ts";
+import { searchSite, useBrowser } from "../support/browser.ts";
 
 const open = useBrowser();
 const address = (query = "") => `${inject("site")}long-context/${query}`;
@@ -38,6 +38,23 @@ test("predictions are drawn at once; the address holds the settings", async () =
   await page.context().close();
 });
 
+test("titles say that nothing is measured yet; the search finds the sections", async () => {
+  const { page, problems } = await open();
+  await page.goto(address());
+  const title = page.locator("figcaption", { hasText: /^Time of a generated token/ });
+  await expect
+    .poll(() => title.textContent())
+    .toBe("Time of a generated token; before it is measured, at an assumed 1 billion operations per second");
+  for (const [words, section] of [
+    ["cache doubles", "/long-context/#memory"],
+    ["a prompt of twice the length", "/long-context/#prompt"],
+  ] as const) {
+    expect(await searchSite(page, words), words).toContain(section);
+  }
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
 test("a measurement runs in a worker, pauses, goes on, says where it stopped, and is there after a reload", async () => {
   const { page, problems } = await open();
   await page.goto(address("?budget=3"));
@@ -61,6 +78,7 @@ test("a measurement runs in a worker, pauses, goes on, says where it stopped, an
     for (const column of [1, 3, 5]) if (cells[column] !== "–") expect(cells[column]).toBe(cells[column + 1]);
   }
   for (const title of [/^Time of a generated/, /^Time of a token of the prompt/]) {
+    expect(await page.locator("figcaption", { hasText: title }).textContent()).not.toContain("assumed");
     for (const cells of await table(page, title)) {
       for (const cell of cells.slice(1)) if (cell !== "–") expect(Number(cell)).toBeGreaterThan(0);
     }
@@ -68,7 +86,7 @@ test("a measurement runs in a worker, pauses, goes on, says where it stopped, an
   expect(await page.locator(".long-context-ends").textContent()).toMatch(
     /All softmax stopped after [\d,]+ tokens: the prompt up to [\d,]+ tokens needs about .+ more, and the limit is 3 seconds in all\./,
   );
-  expect(await page.locator("m1-long-context .view-reading").textContent()).toMatch(/^After [\d,]+ tokens – all lightning: 8\.19 kB, /);
+  expect(await page.locator("m1-long-context .view-reading").textContent()).toMatch(/^After [\d,]+ tokens – all lightning: 8 KiB, /);
 
   await page.reload();
   await expect.poll(() => measured(page)).toEqual(counts);

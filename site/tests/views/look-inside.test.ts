@@ -4,7 +4,7 @@ import { cacheBytes, decaySlopes, MiniMaxM1 } from "lightning-m1";
 import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { makeQuestion } from "../../src/views/think/questions.ts";
-import { axeViolations, expectNoSidewaysScroll, setTheme, useBrowser } from "../support/browser.ts";
+import { axeViolations, expectNoSidewaysScroll, searchSite, setTheme, useBrowser } from "../support/browser.ts";
 
 const open = useBrowser();
 const address = (query = "") => `${inject("site")}look-inside/${query}`;
@@ -141,6 +141,7 @@ test("the keyboard chooses tokens; the address keeps token, layer and head", asy
   await page.getByRole("combobox", { name: "Head" }).first().selectOption("5");
   await page.getByRole("button", { name: "Previous token" }).click();
   await page.waitForURL((url) => url.searchParams.get("head") === "5" && url.searchParams.get("token") === String(ids.length - 1));
+  await expect.poll(() => reading(page)).toContain(`Token ${ids.length - 1} of `);
   const before = await reading(page);
   await page.reload();
   await isDone(page);
@@ -158,7 +159,7 @@ test("memory, half-lives and decay are those of the library, for both models", a
   const state = cacheBytes(config, 0);
   expect(state).toBe(7 * 6 * 32 * 32 * 4);
   // 10 tokens take one page of 64 in each cache.
-  await expect.poll(() => page.locator(".look-bytes").allTextContents()).toEqual(["172 kB", "32.8 kB", "262 kB"]);
+  await expect.poll(() => page.locator(".look-bytes").allTextContents()).toEqual(["168 KiB", "32 KiB", "256 KiB"]);
   const memory = await json(page, /^Memory of the bundled model/);
   for (const point of memory.bytes) {
     expect(point.states).toBe(state);
@@ -170,6 +171,8 @@ test("memory, half-lives and decay are those of the library, for both models", a
     for (const [head, slope] of decaySlopes(config, layer).entries()) expect(halfLives[layer][head]).toBeCloseTo(Math.LN2 / slope, 6);
   }
   expect(halfLives[7]).toBeNull();
+  expect((await table(page, /^Half-life of each head of the bundled model/)).at(-1)).toEqual(["8", "softmax", ...new Array(6).fill("∞")]);
+  expect(await page.getByText("7 layers × 6 heads × 32 × 32 numbers. After 10 tokens, they take 168 KiB").isVisible()).toBe(true);
   const decay = await json(page, /^What is left of a token in layer 3/);
   expect(decay.slopes).toEqual([...decaySlopes(config, 2)]);
   const { points } = await json(page, /^What the state of layer 3, head 4 still holds of token 10/);
@@ -186,11 +189,27 @@ test("memory, half-lives and decay are those of the library, for both models", a
   await page.getByLabel("MiniMax-M1: 456 billion parameters").check();
   await expect.poll(() => figure(page, /^Memory of MiniMax-M1/).count()).toBe(1);
   const real = (await table(page, /^Memory of MiniMax-M1/)).at(-1)!;
-  expect(real).toEqual(["1,048,576", "294 MB", "42.9 GB", "301 GB"]);
+  expect(real).toEqual(["1,048,576", "280 MiB", "40 GiB", "320 GiB"]);
+  expect(await page.getByText("70 layers × 64 heads × 128 × 128 numbers").isVisible()).toBe(true);
   await page.getByRole("slider", { name: "Layer" }).fill("79");
   await expect.poll(() => figure(page, /^What is left of a token in layer 79 of MiniMax-M1/).count()).toBe(1);
   await page.waitForURL(/realLayer=79/);
   expect(await page.getByText("The half-lives of the 64 heads of layer 79 are").isVisible()).toBe(true);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("the search finds the sections of the page", async () => {
+  const { page, problems } = await open();
+  await page.goto(address());
+  for (const [words, section] of [
+    ["decay slope", "/look-inside/#decay"],
+    ["half-life", "/look-inside/#decay"],
+    ["state that never grows", "/look-inside/#memory"],
+    ["router picks experts", "/look-inside/#token"],
+  ] as const) {
+    expect(await searchSite(page, words), words).toContain(section);
+  }
   expect(problems).toEqual([]);
   await page.context().close();
 });

@@ -5,12 +5,12 @@ import { type Cell, chartHeight, type FigureSpec, seriesStyle } from "../../shar
 import { formatBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
 import type { Point } from "./measure.ts";
 import { LENGTHS, LONGEST, type ModelName, modelLabels, modelNames } from "./models.ts";
-import { lengthLabel, predict, type Quantity } from "./predictions.ts";
+import { ASSUMED_SPEED, lengthLabel, predict, type Quantity } from "./predictions.ts";
 
 const texts: Readonly<Record<Quantity, { title: string; axis: string; file: string; unit: string; format: (value: number) => string }>> = {
   bytes: {
     title: "Memory of the state and the cache of one sequence",
-    axis: "bytes",
+    axis: "memory",
     file: "long-context-memory",
     unit: "bytes",
     format: (value) => formatBytes(value),
@@ -35,7 +35,7 @@ export function figureOf(quantity: Quantity, models: readonly ModelName[], point
   const { title, axis, file, unit, format } = texts[quantity];
   const curves = models.map((model) => {
     const measured = points.filter((point) => point.model === model);
-    const predicted = LENGTHS.map((length) => ({ length, value: predict(quantity, model, length, measured.at(-1)) }));
+    const predicted = LENGTHS.map((length) => ({ length, value: predict(quantity, model, length, measured) }));
     return {
       model,
       label: modelLabels[model],
@@ -45,7 +45,7 @@ export function figureOf(quantity: Quantity, models: readonly ModelName[], point
     };
   });
   return {
-    title,
+    title: title + assumption(quantity, curves),
     description: `Chart of ${axis} against the context from ${formatInteger(LENGTHS[0]!)} to ${formatInteger(LONGEST)} tokens, both logarithmic, for ${curves.map(({ label }) => label).join("; ") || "no model"}. ${points.length} points are measured; thin lines are predictions. The table below has the same data.`,
     file,
     series: curves,
@@ -63,9 +63,11 @@ export function figureOf(quantity: Quantity, models: readonly ModelName[], point
       },
       y: {
         type: "log",
-        domain: powersOfTen(curves.flatMap(({ measured, predicted }) => [...measured, ...predicted])),
+        ...powers(
+          curves.flatMap(({ measured, predicted }) => [...measured, ...predicted]),
+          quantity === "bytes" ? 32 : 10,
+        ),
         grid: true,
-        ticks: 5,
         tickFormat: format,
         label: axis,
       },
@@ -92,8 +94,19 @@ export function figureOf(quantity: Quantity, models: readonly ModelName[], point
   };
 }
 
-/** The powers of ten around all values, so that the axis changes rarely while points arrive. */
-function powersOfTen(points: readonly { readonly value: number }[]): [number, number] {
-  const exponents = points.map(({ value }) => Math.log10(value));
-  return points.length === 0 ? [1, 10] : [10 ** Math.floor(Math.min(...exponents)), 10 ** Math.ceil(Math.max(...exponents))];
+/** States the speed that times are predicted with as long as a model has not been measured. */
+function assumption(quantity: Quantity, curves: readonly { readonly measured: readonly unknown[] }[]): string {
+  if (quantity === "bytes" || curves.every(({ measured }) => measured.length > 0)) return "";
+  return `; before it is measured, at an assumed ${ASSUMED_SPEED[quantity] / 1e9} billion operations per second`;
+}
+
+/** An axis from power to power of a base around all values, so that it changes rarely while points arrive. */
+function powers(
+  points: readonly { readonly value: number }[],
+  base: number,
+): { readonly base: number; readonly domain: [number, number]; readonly ticks: number[] } {
+  const exponents = points.map(({ value }) => Math.log(value) / Math.log(base));
+  const [low, high] = points.length === 0 ? [0, 1] : [Math.floor(Math.min(...exponents)), Math.ceil(Math.max(...exponents))];
+  const ticks = Array.from({ length: high - low + 1 }, (_, i) => base ** (low + i));
+  return { base, domain: [ticks[0]!, ticks.at(-1)!], ticks };
 }

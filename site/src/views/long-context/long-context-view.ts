@@ -36,21 +36,6 @@ interface State {
   readonly hidden: boolean;
 }
 
-const sections: Readonly<Record<Quantity, { readonly heading: string; readonly note: string }>> = {
-  bytes: {
-    heading: "Memory",
-    note: "A lightning layer keeps a state of constant size. A softmax layer keeps keys and values of every token, so that its cache doubles when the context doubles. The predictions are exact.",
-  },
-  generated: {
-    heading: "Generating",
-    note: "For a new token, softmax attention reads the whole cache and lightning attention only its state. In short contexts, the time of all three is that of starting the kernels.",
-  },
-  prompt: {
-    heading: "Reading a prompt",
-    note: "While a prompt is read, each token looks at all earlier ones in a softmax layer. A prompt of twice the length therefore takes almost four times as long there, and twice as long in a lightning layer.",
-  },
-};
-
 /** Where measurements are kept until the tab is closed. */
 const STORAGE_KEY = "lightning-m1:long-context-1";
 
@@ -94,7 +79,6 @@ class LongContextView extends HTMLElement {
     document.addEventListener("visibilitychange", this.onVisibility);
     if (this.started) return;
     this.started = true;
-    this.classList.add("not-content", "view");
     this.state = new UrlState<State>({
       models: subsetField<ModelName>(modelNames, modelNames),
       budget: choiceField<Budget>("60", BUDGETS),
@@ -116,18 +100,16 @@ class LongContextView extends HTMLElement {
       onInput: (values) => this.state.set({ hidden: values.length > 0 }),
     });
     this.enableButtons();
-    this.append(
+    // The sections of the page have the texts, so that the search finds them.
+    this.prepend(
       element("div", { class: "view-controls" }, models.element, budget.element, hidden.element),
       element("div", { class: "view-actions" }, this.startButton, this.pauseButton, this.stopButton),
       this.status,
       this.progress,
       this.reading,
       this.endList,
-      ...quantities.flatMap((quantity) => {
-        const { heading, note } = sections[quantity];
-        return [element("h2", {}, heading), element("p", {}, note), this.figures.get(quantity)!];
-      }),
     );
+    for (const [quantity, figure] of this.figures) this.querySelector(`[data-part="${quantity}"]`)!.append(figure);
     this.state.subscribe((values) => {
       models.show(values.models);
       budget.show(values.budget);

@@ -48,7 +48,8 @@ export interface Limits {
 }
 
 /** Rounds that are timed; the fastest one counts. Other work on the machine makes a round slower, and nothing makes it faster. */
-const ROUNDS = 3;
+const PROMPT_ROUNDS = 3;
+const GENERATED_ROUNDS = 16;
 /** Least duration of a round. The clock of a page that is not cross-origin isolated has steps of 0.1 ms. */
 const ROUND_MS = 2;
 /** Generating at one length ends early after this time or number of tokens. */
@@ -112,7 +113,7 @@ class Probe {
       return;
     }
     try {
-      const rounds = new Rounds();
+      const rounds = new Rounds(PROMPT_ROUNDS);
       let reported = performance.now();
       while (this.cache.length < next) {
         const tokens = Math.min(CHUNK, next - this.cache.length);
@@ -136,9 +137,9 @@ class Probe {
 
   /** The time of a generated token, in milliseconds. These tokens stay in the context. */
   private async generate(pause: () => Promise<void>): Promise<number> {
-    const rounds = new Rounds();
+    const rounds = new Rounds(GENERATED_ROUNDS);
     const began = this.spent;
-    for (let tokens = 0; tokens < GENERATED_TOKENS && rounds.count < ROUNDS && this.spent - began < GENERATED_MS; tokens++) {
+    for (let tokens = 0; tokens < GENERATED_TOKENS && rounds.count < GENERATED_ROUNDS && this.spent - began < GENERATED_MS; tokens++) {
       rounds.add(this.run(promptTokens(this.cache.length, 1)), 1);
       await pause();
     }
@@ -186,6 +187,9 @@ class Rounds {
   private time = 0;
   private tokens = 0;
 
+  /** @param recent number of last rounds of which the fastest one counts */
+  constructor(private readonly recent: number) {}
+
   /** Number of complete rounds. */
   get count(): number {
     return this.perToken.length;
@@ -203,7 +207,7 @@ class Rounds {
 
   /** Milliseconds per token in the fastest of the last rounds; in the incomplete round if there is no other. */
   get fastest(): number {
-    return this.count === 0 ? this.time / this.tokens : Math.min(...this.perToken.slice(-ROUNDS));
+    return this.count === 0 ? this.time / this.tokens : Math.min(...this.perToken.slice(-this.recent));
   }
 }
 

@@ -40,15 +40,13 @@ const { config } = shownModels.bundled;
 const layers = config.attnTypeList.map((type, i) => ({ value: String(i + 1), label: `${i + 1}: ${type === 0 ? "lightning" : "softmax"}` }));
 const heads = Array.from({ length: config.numAttentionHeads }, (_, i) => ({ value: String(i + 1), label: String(i + 1) }));
 
-const section = (title: string, ...content: (Node | string)[]) => element("section", {}, element("h2", {}, title), ...content);
-const paragraph = (...content: (Node | string)[]) => element("p", {}, ...content);
-const power = (exponent: string) => ["e", element("sup", {}, exponent)];
-
 class LookInsideView extends HTMLElement {
   private started = false;
   private readonly client = new PuzzleClient();
   private readonly model = new LiveModel(true);
   private readonly queue = new FrameQueue();
+  /** Text and shades of the chosen token do not wait for the charts. */
+  private readonly tokenQueue = new FrameQueue();
   private state!: UrlState<State>;
   private tokens: TokenTrace[] = [];
   /** The puzzle of the run, as JSON. */
@@ -81,7 +79,9 @@ class LookInsideView extends HTMLElement {
     experts: element("m1-figure"),
     norms: element("m1-figure"),
   };
-  private readonly shareNote = paragraph(
+  private readonly shareNote = element(
+    "p",
+    {},
     "A state is a sum of what every token so far has added. The share of a token is its part of that sum. The shares add up to 100%; a token " +
       "that works against the others has a negative one.",
   );
@@ -90,7 +90,6 @@ class LookInsideView extends HTMLElement {
   connectedCallback(): void {
     if (this.started) return;
     this.started = true;
-    this.classList.add("not-content", "view");
     this.build();
     // The frame after the next one: the charts that need no model are then on the screen.
     requestAnimationFrame(() => requestAnimationFrame(() => this.runUnlessSaving()));
@@ -139,6 +138,7 @@ class LookInsideView extends HTMLElement {
       step: 1,
       onInput: (value) => this.state.set({ realLayer: value }),
     });
+    realLayer.element.classList.add("look-slider");
     const step = (by: number) => () => {
       const index = Math.min(this.tokens.length - 1, Math.max(0, this.index + by));
       if (this.tokens.length > 0) this.state.set({ token: index + 1 });
@@ -146,7 +146,7 @@ class LookInsideView extends HTMLElement {
     const { figures } = this;
     for (const figure of Object.values(figures)) this.observer.observe(figure);
     this.details.append(figures.next, figures.experts);
-    this.replaceChildren(
+    this.prepend(
       element(
         "div",
         { class: "view-controls look-controls" },
@@ -162,41 +162,16 @@ class LookInsideView extends HTMLElement {
       this.shareNote,
       figures.context,
       this.model.element,
-      section(
-        "A state that never grows, beside a cache that does",
-        paragraph(
-          "A lightning head keeps one matrix S of ",
-          `${config.headDim} × ${config.headDim} numbers. Every token changes them: S ← `,
-          ...power("−λ"),
-          " S + k vᵀ. Nothing is appended, so that S is as large after a million tokens as after one. A softmax head appends the key k and " +
-            "the value v of every token to a cache.",
-        ),
-        element("div", { class: "view-controls look-model" }, shown.element),
-        this.memoryReading,
-        figures.memory,
-      ),
-      section(
-        "What a decay slope does",
-        paragraph(
-          "Before a head adds a token, it multiplies everything that it holds by ",
-          ...power("−λ"),
-          ". The slope λ is fixed by layer and head; it is not learned. A steep slope forgets within a few tokens, so that the head sees " +
-            "what is near. A flat slope keeps a little of everything. Softmax attention, the dotted line, keeps every token whole. The norm " +
-            "of a state measures how large its numbers are. It levels off when as much decays as is added.",
-        ),
-        element("div", { class: "view-controls look-controls" }, layerChoices[1]!.element, headChoices[1]!.element, realLayer.element),
-        this.decayReading,
-        element("div", { class: "look-figures" }, figures.halfLives, figures.decay, figures.later, figures.norms),
-      ),
-      section(
-        "Inside one token",
-        paragraph(
-          "After the last layer, the model has a probability for each token that may come next; here, the most probable one is taken. In every " +
-            "layer, a router picks two of eight experts for the token. The numbers are their weights in percent.",
-        ),
-        element("div", { class: "look-actions" }, button("Previous token", step(-1)), button("Following token", step(1))),
-        this.details,
-      ),
+    );
+    this.section("memory").append(element("div", { class: "view-controls look-model" }, shown.element), this.memoryReading, figures.memory);
+    this.section("decay").append(
+      element("div", { class: "view-controls look-controls" }, layerChoices[1]!.element, headChoices[1]!.element, realLayer.element),
+      this.decayReading,
+      element("div", { class: "look-figures" }, figures.halfLives, figures.decay, figures.later, figures.norms),
+    );
+    this.section("token").append(
+      element("div", { class: "look-actions" }, button("Previous token", step(-1)), button("Following token", step(1))),
+      this.details,
     );
     this.state.subscribe((values) => {
       task.show(values.task);
@@ -213,6 +188,11 @@ class LookInsideView extends HTMLElement {
       this.drawRun();
       if (this.puzzle !== "" && this.puzzle !== this.chosenPuzzle()) void this.run();
     });
+  }
+
+  /** A section of the page, which has its heading and its text. The search finds those there. */
+  private section(name: string): HTMLElement {
+    return this.querySelector<HTMLElement>(`[data-part="${name}"]`)!;
   }
 
   private chosenPuzzle(): string {
@@ -303,7 +283,7 @@ class LookInsideView extends HTMLElement {
     this.shareNote.hidden = !hasTokens || slope === undefined;
     figures.norms.hidden = !showsRun;
     figures.later.hidden = !showsRun || this.index === this.tokens.length - 1;
-    queue.add("token", () => this.drawToken());
+    this.tokenQueue.add("token", () => this.drawToken());
     queue.add("memory bars", () => this.memoryBars.show(this.index + 1));
     show(
       "context",
@@ -378,9 +358,12 @@ class LookInsideView extends HTMLElement {
     const shown = shownModels[model];
     const tokens = model === "bundled" && this.tokens.length > 0 ? this.index + 1 : undefined;
     const at = memoryAt(shown.config, tokens ?? shown.memoryTokens, shown.kv);
+    const { headDim, numAttentionHeads, attnTypeList } = shown.config;
+    const lightningLayers = attnTypeList.filter((type) => type === 0).length;
     this.memoryReading.textContent =
-      `After ${formatInteger(at.tokens)} tokens: states ${formatBytes(at.states)}, as after the first token; ` +
-      `cache ${formatBytes(at.cache)} and growing. With softmax attention in all layers, the cache would have ${formatBytes(at.cache + at.cacheInstead)}.`;
+      `The states of ${shown.name} have ${lightningLayers} layers × ${numAttentionHeads} heads × ${headDim} × ${headDim} numbers. ` +
+      `After ${formatInteger(at.tokens)} tokens, they take ${formatBytes(at.states)}, as after the first token, and the cache ` +
+      `${formatBytes(at.cache)}. With softmax attention in all layers, the cache would have ${formatBytes(at.cacheOnly)}.`;
     return memoryFigure(shown, tokens);
   }
 

@@ -35,8 +35,7 @@ export class MemoryBars {
   ) {
     const layers = model.config.numHiddenLayers;
     const softmax = model.config.attnTypeList.filter((type) => type === 1).length;
-    const { cache, cacheInstead } = memoryAt(model.config, maxTokens, model.kv);
-    const max = cache + cacheInstead;
+    const max = memoryAt(model.config, maxTokens, model.kv).cacheOnly;
     this.states = bar(`States of ${layers - softmax} lightning layers`, max);
     this.cache = bar(`Cache of ${softmax === 1 ? "the softmax layer" : `${softmax} softmax layers`}`, max);
     this.cacheOnly = bar(`Cache, if all ${layers} layers had softmax attention`, max);
@@ -45,9 +44,9 @@ export class MemoryBars {
   }
 
   show(tokens: number): void {
-    const { states, cache, cacheInstead } = memoryAt(this.model.config, tokens, this.model.kv);
+    const { states, cache, cacheOnly } = memoryAt(this.model.config, tokens, this.model.kv);
     this.states.show(states);
     this.cache.show(cache);
-    this.cacheOnly.show(cache + cacheInstead);
+    this.cacheOnly.show(cacheOnly);
   }
 }

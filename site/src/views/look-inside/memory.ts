@@ -9,13 +9,12 @@ export interface MemoryPoint {
   readonly states: number;
   /** Keys and values of the softmax layers. */
   readonly cache: number;
-  /** Keys and values of the lightning layers, if they had softmax attention. */
-  readonly cacheInstead: number;
+  /** Keys and values, if all layers had softmax attention. */
+  readonly cacheOnly: number;
 }
 
 export function memoryAt(config: Config, tokens: number, kv: KVType): MemoryPoint {
-  const { attnTypeList } = config;
   const states = cacheBytes(config, 0, kv);
-  const lightningAsSoftmax: Config = { ...config, attnTypeList: attnTypeList.filter((type) => type === 0).map(() => 1) };
-  return { tokens, states, cache: cacheBytes(config, tokens, kv) - states, cacheInstead: cacheBytes(lightningAsSoftmax, tokens, kv) };
+  const allSoftmax: Config = { ...config, attnTypeList: config.attnTypeList.map(() => 1) };
+  return { tokens, states, cache: cacheBytes(config, tokens, kv) - states, cacheOnly: cacheBytes(allSoftmax, tokens, kv) };
 }

@@ -26,18 +26,18 @@ export function memoryFigure(model: ShownModel, tokens: number | undefined): Fig
   const series = [
     { key: "states", label: `states of ${plural(lightningLayers, "lightning layer")}`, index: 0 },
     { key: "cache", label: `keys and values of ${plural(softmaxLayers, "softmax layer")}`, index: 1 },
-    { key: "cacheInstead", label: `keys and values of the ${lightningLayers} layers, if they had softmax attention`, index: 3 },
+    { key: "cacheOnly", label: `keys and values, if all ${config.numHiddenLayers} layers had softmax attention`, index: 3 },
   ] as const;
   const end = points.at(-1)!;
-  const unit = end.cacheInstead >= 1e9 ? { name: "GB", size: 1e9 } : { name: "kB", size: 1e3 };
+  const unit = end.cacheOnly >= 2 ** 30 ? { name: "GiB", size: 2 ** 30 } : { name: "KiB", size: 2 ** 10 };
   const marked = tokens === undefined ? [] : [memoryAt(config, tokens, kv)];
   const rows = [...points.filter((_, i) => i % 32 === 0), ...marked].sort((a, b) => a.tokens - b.tokens);
   return {
     title: `Memory of ${model.name}, as tokens come`,
     description:
       `Line chart of memory against tokens. The states take ${formatBytes(end.states)} for any number of tokens. After ${formatInteger(last)} tokens, ` +
-      `keys and values of the softmax layers take ${formatBytes(end.cache)}; with softmax attention in the other layers too, those would take ` +
-      `${formatBytes(end.cacheInstead)} more. The table below has the same data.`,
+      `keys and values of the softmax layers take ${formatBytes(end.cache)}; with softmax attention in all layers, they would take ` +
+      `${formatBytes(end.cacheOnly)}. The table below has the same data.`,
     file: `memory-${kv}`,
     series,
     chart: (width) => ({
@@ -45,7 +45,7 @@ export function memoryFigure(model: ShownModel, tokens: number | undefined): Fig
       marginLeft: 52,
       marginRight: 20,
       x: { domain: [0, last], ticks: width < 480 ? 4 : 8, tickFormat: (value: number) => formatCount(value, 2), label: "tokens" },
-      y: { grid: true, label: unit.name, domain: [0, end.cacheInstead / unit.size] },
+      y: { grid: true, label: unit.name, domain: [0, end.cacheOnly / unit.size] },
       marks: [
         Plot.ruleY([0]),
         ...marked.map((point) => Plot.ruleX([point.tokens], { stroke: "currentColor", strokeDasharray: "2 4" })),
@@ -86,7 +86,8 @@ export function halfLifeFigure(model: ShownModel, chosen: { readonly layer: numb
       `Later layers remember longer. Softmax layers have no half-life, because they keep every token. The table below has the same data.`,
     file: "half-lives",
     chart: (width) => ({
-      height: isSmall ? 260 : 240,
+      height: isSmall ? 244 : 224,
+      marginTop: 12,
       marginLeft: 44,
       padding: isSmall ? 0.06 : 0,
       x: {
@@ -115,7 +116,7 @@ export function halfLifeFigure(model: ShownModel, chosen: { readonly layer: numb
     rows: layers.map((one, layer) => [
       layer + 1,
       one ? "lightning" : "softmax",
-      ...heads.map((head) => (one ? Number(one[head]!.toPrecision(4)) : null)),
+      ...heads.map((head) => (one ? Number(one[head]!.toPrecision(4)) : Infinity)),
     ]),
     data: { model: model.name, halfLives: layers.map((one) => one ?? null) },
   };
@@ -147,7 +148,7 @@ export function decayFigure(model: ShownModel, layer: number, head: number | und
     chart: (width) => ({
       height: chartHeight(width),
       marginLeft: 52,
-      marginRight: 20,
+      marginRight: 28,
       x: {
         type: "log",
         domain: [1, decayTokens],

@@ -57,6 +57,9 @@ export function contextFigure({ tokens, index, layer, head }: ChosenToken, share
   };
 }
 
+const MAX_LABEL = 18;
+const shortened = (label: string) => (label.length > MAX_LABEL ? `${label.slice(0, MAX_LABEL - 1)}…` : label);
+
 /** The most probable next tokens. The one that came is marked. */
 export function nextFigure({ tokens, index }: ChosenToken): FigureSpec {
   const { next } = tokens[index]!;
@@ -68,11 +71,12 @@ export function nextFigure({ tokens, index }: ChosenToken): FigureSpec {
     description: `Bar chart of the probabilities of the ${next.length} most probable next tokens, computed from the output of the last layer.`,
     file: `next-after-token-${index + 1}`,
     chart: () => ({
-      height: 280,
-      marginLeft: 110,
+      height: 264,
+      marginTop: 12,
+      marginLeft: 132,
       marginRight: 56,
       x: { domain: [0, 1], tickFormat: "%", label: "probability", grid: true },
-      y: { domain: bars.map(({ rank }) => rank), tickFormat: (rank: number) => bars[rank - 1]!.label.slice(0, 16), label: null },
+      y: { domain: bars.map(({ rank }) => rank), tickFormat: (rank: number) => shortened(bars[rank - 1]!.label), label: null },
       marks: [
         Plot.barX(bars, { x: "probability", y: "rank", fill: seriesStyle(2).stroke, fillOpacity: ({ id }) => (id === came ? 1 : 0.5) }),
         Plot.text(bars, {
@@ -102,7 +106,8 @@ export function expertsFigure({ tokens, index }: ChosenToken, { numLocalExperts:
     description: `Heat map: in each of ${layers.length} layers, ${layers[0]!.length} of ${experts} experts compute this token. The table below has their weights.`,
     file: `experts-token-${index + 1}`,
     chart: () => ({
-      height: 280,
+      height: 264,
+      marginTop: 12,
       marginLeft: 44,
       padding: 0.06,
       x: { label: "layer", domain: layers.map((_, layer) => layer + 1) },

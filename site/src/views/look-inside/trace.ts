@@ -1,6 +1,6 @@
 // Runs the model token by token, and keeps what every layer did with every token.
 
-import type { Config } from "lightning-m1";
+import type { Config, Tokenizer } from "lightning-m1";
 import type { WorkerModel } from "lightning-m1/worker";
 import { slopesOf } from "./heads.ts";
 import { contribution, type HeadState, norm } from "./states.ts";
@@ -60,10 +60,10 @@ export async function* traceTokens(
     for (let t = 0; t < Math.min(prompt.length + maxTokens, config.maxPositionEmbeddings); t++) {
       const options = { cache: [cache], routerLogits: true, states: true, attention: true, signal } as const;
       const { logits, routerLogits, lightningStates, attention } = await model.forward([[id]], options);
-      const next = mostProbable(logits, CANDIDATES).map((one) => ({ ...one, text: tokenizer!.decode([one.id]) }));
+      const next = mostProbable(logits, CANDIDATES).map((one) => ({ ...one, text: textOf(tokenizer!, one.id) }));
       yield {
         id,
-        text: tokenizer!.decode([id]),
+        text: textOf(tokenizer!, id),
         isGenerated: t >= prompt.length,
         next,
         experts: routerLogits.map((layer) => chosenExperts(layer, config.numExpertsPerTok)),
@@ -118,6 +118,13 @@ export function headHistory(tokens: readonly TokenTrace[], layer: number, head: 
 /** The attention of one softmax head at a token, over the tokens so far. */
 export function attentionOf({ attention }: TokenTrace, layer: number, head: number, position: number): number[] {
   return [...attention[layer]!.subarray(head * (position + 1), (head + 1) * (position + 1))];
+}
+
+/** The text of a token. A token that is a part of a character has no text of its own, so that its bytes are named. */
+function textOf(tokenizer: Tokenizer, id: number): string {
+  const text = tokenizer.decode([id]);
+  if (!text.includes("\u{fffd}")) return text;
+  return `byte ${Array.from(tokenizer.bytesOf(id) ?? [], (byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ")}`;
 }
 
 /** A token as text that can be seen: line breaks and lone spaces have a symbol. */
