@@ -1,3 +1,4 @@
+import { hypeNet2B } from "lightning-m1";
 import { expect, inject, test } from "vitest";
 import { useBrowser } from "../support/browser.ts";
 
@@ -111,6 +112,10 @@ test("a config.json of the reader replaces the model, survives a reload, and is 
   expect(await status.textContent()).toMatch(/[^.]\. What follows still shows the configuration that was valid before\.$/);
   await page.getByLabel("Paste a config.json").fill(JSON.stringify({ ...TRANSFORMERS_CONFIG, head_dim: -1 }));
   await expect.poll(() => status.textContent()).toMatch(/Its entry head_dim is not valid: expected .*[^.]\. What/);
+  await page.getByLabel("Paste a config.json").fill(JSON.stringify(hypeNet2B.source));
+  await expect.poll(() => status.textContent()).toContain("1,926,138,880 parameters");
+  expect(await page.locator("m1-requirements .view-reading").textContent()).toContain("does not implement HypeNet");
+  expect(await page.locator("m1-generation-flops .view-reading").textContent()).toContain("Your model needs");
   await page.getByLabel("MiniMax-M1 (its versions").check();
   await expect.poll(() => status.textContent()).toContain("456,089,655,296");
   expect(problems).toEqual([]);

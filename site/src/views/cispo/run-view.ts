@@ -5,6 +5,7 @@ import { button, select, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
 import { formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { withFullStop } from "../../shared/sentences.ts";
 import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { choiceField, numberField, UrlState } from "../../shared/state.ts";
 import type { Sample, Step } from "./sorting-run.ts";
@@ -105,7 +106,9 @@ class CispoRunView extends HTMLElement {
     this.bar.hidden = false;
     this.worker = new Worker(new URL("./sorting-worker.ts", import.meta.url), { type: "module" });
     this.worker.addEventListener("message", ({ data }: MessageEvent<Message>) => this.receive(objective, data));
-    this.worker.addEventListener("error", ({ message }) => this.end(`The worker failed: ${message || "it could not be started"}`));
+    this.worker.addEventListener("error", ({ message }) =>
+      this.end(`The worker failed: ${withFullStop(message || "it could not be started")}`),
+    );
     this.worker.postMessage({ objective, seed: run.seed });
     this.status.textContent = `Training with ${objectives[objective].label}, seed ${run.seed}…`;
     this.startButton.textContent = "Start over";
@@ -115,7 +118,7 @@ class CispoRunView extends HTMLElement {
 
   private receive(objective: ObjectiveName, message: Message): void {
     if ("step" in message) this.addStep(objective, message.step);
-    else this.end("end" in message ? "Finished." : `The run failed: ${message.error}`);
+    else this.end("end" in message ? "Finished." : `The run failed: ${withFullStop(message.error)}`);
   }
 
   private addStep(objective: ObjectiveName, step: Step): void {

@@ -6,6 +6,7 @@ import { select } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
 import type { FigureSpec } from "../../shared/figure.ts";
 import { formatInteger } from "../../shared/numbers.ts";
+import { sentence } from "../../shared/sentences.ts";
 import { choiceField, UrlState } from "../../shared/state.ts";
 
 interface State {
@@ -58,9 +59,9 @@ function claimList(): HTMLElement {
       "li",
       {},
       element("strong", { class: holds ? "holds" : "fails" }, holds ? "Holds" : "Does not hold"),
-      ` ${claim}${reported ? "" : " (the report does not say so)"}`,
+      ` ${sentence(claim)}${reported ? "" : " The report does not say so."}`,
       element("br"),
-      element("small", {}, because),
+      element("small", {}, sentence(because)),
     ),
   );
   return element("ul", { class: "claims" }, ...items);

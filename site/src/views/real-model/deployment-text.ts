@@ -5,11 +5,13 @@ import {
   type Deployment,
   DeploymentError,
   type DeploymentTarget,
+  deploymentMemory,
   gpus,
   planDeployment,
   type Remedy,
   rayRecipe,
   serveCommand,
+  tensorParallelSizes,
   usableBytes,
 } from "lightning-m1/analysis";
 import { element } from "../../shared/dom.ts";
@@ -31,7 +33,7 @@ export function deploymentText(graph: Graph, name: string, target: Target): HTML
   try {
     return planText(planDeployment(graph, target));
   } catch (error) {
-    if (error instanceof DeploymentError) return missingText(error.remedies, target);
+    if (error instanceof DeploymentError) return missingText(error.remedies, graph, target);
     return [element("p", { class: "view-error" }, `There is no plan. ${sentence(messageOf(error).replace(/^plan: /, ""))}`)];
   }
 }
@@ -56,15 +58,42 @@ function planText(plan: Deployment): HTMLElement[] {
   ];
 }
 
-function missingText(remedies: readonly Remedy[], { gpu, gpusPerNode, nodes, concurrency, context }: Target): HTMLElement[] {
+interface Division {
+  readonly copies: number;
+  readonly perCopy: number;
+  /** Bytes that each GPU needs. */
+  readonly needed: number;
+}
+
+/** Distributes the GPUs over copies of the model so that each GPU needs the least memory. */
+function bestDivision(graph: Graph, { gpusPerNode, nodes, concurrency, context, weights, kv }: Target): Division {
+  const divisions = tensorParallelSizes(graph.config)
+    .filter((p) => p <= gpusPerNode * nodes && (gpusPerNode % p === 0 || p % gpusPerNode === 0))
+    .map((perCopy) => {
+      const copies = perCopy < gpusPerNode ? nodes * (gpusPerNode / perCopy) : Math.floor(nodes / (perCopy / gpusPerNode));
+      const batch = Math.ceil(concurrency / copies);
+      const { totalBytes } = deploymentMemory(graph, { context, batch, weights, kv, tensorParallel: perCopy });
+      return { copies, perCopy, needed: totalBytes };
+    });
+  return divisions.reduce((best, other) => (other.needed < best.needed ? other : best));
+}
+
+function missingText(remedies: readonly Remedy[], graph: Graph, target: Target): HTMLElement[] {
+  const { gpu, gpusPerNode, nodes, concurrency, context } = target;
   const count = gpusPerNode * nodes;
   const usable = usableBytes(gpus.find(({ name }) => name === gpu)!, UTILIZATION);
-  const wanted = `${counted(concurrency, "user")} with ${counted(context, "token")} each`;
-  const memory =
-    count === 1
-      ? `A server may use ${formatBinaryBytes(usable)} of its memory.`
-      : `A server may use ${formatBinaryBytes(usable)} of each, ${formatBinaryBytes(count * usable)} of all together.`;
-  const problem = `${formatInteger(count)} ${gpu} ${count === 1 ? "has" : "have"} too little memory for ${wanted}. ${memory}`;
+  const { copies, perCopy, needed } = bestDivision(graph, target);
+  const heads = graph.config.numKeyValueHeads;
+  const on =
+    copies === 1 ? `one copy of the model on ${perCopy} of them` : `${formatInteger(copies)} copies of the model on ${perCopy} each`;
+  const problem = [
+    `${formatInteger(count)} ${gpu} ${count === 1 ? "has" : "have"} too little memory for ${counted(concurrency, "user")} with ${counted(context, "token")} each.`,
+    `Even with ${on}, a GPU would need ${formatBinaryBytes(needed)}, and a server may use ${formatBinaryBytes(usable)} of it.`,
+    ...(copies > 1 ? ["Every copy has all weights."] : []),
+    ...(perCopy > heads
+      ? [`Beyond ${counted(heads, "GPU")}, a copy repeats keys and values, because there are ${counted(heads, "head")} of them.`]
+      : []),
+  ].join(" ");
   const help = remedies.length > 0 ? "Each of these changes is enough:" : "No single change of weights, users, tokens or GPUs is enough.";
   return [
     element("p", { class: "view-error" }, problem),

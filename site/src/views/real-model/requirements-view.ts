@@ -151,6 +151,12 @@ class RequirementsView extends HTMLElement {
     const { weights, kv } = this.state.value;
     const [context, users] = [this.amount("context"), this.amount("users")];
     window.clearTimeout(this.planTimer);
+    if (this.model.graph.config.dialect === "hypenet") {
+      this.results.hidden = true;
+      this.reading.textContent = "Memory is counted as in vLLM, which does not implement HypeNet (version 0.9.2). Choose a MiniMax model.";
+      this.plan.replaceChildren(element("p", {}, "vLLM 0.9.2 does not implement HypeNet, so there is no plan."));
+      return;
+    }
     this.results.hidden = context === undefined || users === undefined;
     if (context === undefined || users === undefined) {
       const correct = this.askFor("context", "users");

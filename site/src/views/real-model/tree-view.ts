@@ -107,11 +107,14 @@ class ModelTree extends HTMLElement {
       this.searchOpen = this.search ? openForSearch(this.root, this.search) : new Set();
       if (!this.search) this.openSelected();
     }
-    this.found.textContent = this.search
-      ? `${formatInteger(this.search.tensors)} of ${formatInteger(this.root.tensors)} tensors match, with ` +
-        `${formatInteger(this.search.parameters)} parameters and ${formatBytes(this.search.bytes)}.`
-      : "";
+    this.found.textContent = this.search ? this.describeFound(this.search) : "";
     this.draw();
+  }
+
+  private describeFound({ tensors, parameters, bytes }: Search): string {
+    if (tensors === 0) return "No tensor has all words of the search in its path, shape or dtype.";
+    const [matching, all] = [formatInteger(tensors), formatInteger(this.root.tensors)];
+    return `${matching} of ${all} tensors match, with ${formatInteger(parameters)} parameters and ${formatBytes(bytes)}.`;
   }
 
   private draw(): void {
