@@ -5,14 +5,15 @@ import { parseToolCalls, ReasoningSplitter } from "../text/parse-assistant.js";
 type Kind = "reasoning" | "text";
 
 /** The text that starts a block of tool calls. */
-const TOOL_CALLS_BEGIN = /\n?<tool_calls>[ \t]*(?:\r?\n|\{)/;
+const TOOL_CALLS_BEGIN = /\n?<tool_calls?>[ \t]*(?:\r?\n|\{)/;
+/** The longer of the two tags. Every beginning of the other one is a beginning of this one. */
 const TOOL_CALLS_TAG = "\n<tool_calls>";
 
 /**
  * Converts tokens to parts of the AI SDK's stream: reasoning, text and, if tools are offered, tool calls.
  *
- * Once a `<tool_calls>` block starts, all further text is held back until the end. Malformed lines of the block become text, in a text
- * block of their own.
+ * Once a `<tool_calls>` or `<tool_call>` block starts, all further text is held back until the end. Malformed lines of the block become
+ * text, in a text block of their own.
  */
 export class StreamParts {
   /** The number of tool calls so far. */
@@ -90,7 +91,7 @@ export class StreamParts {
 
 /** Returns the number of characters at the end of the text that may be the start of a block of tool calls. */
 function undecidedLength(text: string): number {
-  const begun = text.search(/\n?<tool_calls>[ \t]*\r?$/);
+  const begun = text.search(/\n?<tool_calls?>[ \t]*\r?$/);
   if (begun >= 0) return text.length - begun;
   for (let length = Math.min(text.length, TOOL_CALLS_TAG.length - 1); length > 0; length--) {
     const ending = text.slice(text.length - length);

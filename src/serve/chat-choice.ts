@@ -21,7 +21,8 @@ interface ChatDelta {
  * A choice of /v1/chat/completions. It splits the generated text into three fields:
  *
  * - `reasoning_content`: the text between `<think>` and `</think>`;
- * - `tool_calls`: the lines of a `<tool_calls>` block, if the request offers tools. A block with a malformed line stays content as a whole;
+ * - `tool_calls`: the lines of `<tool_calls>` or `<tool_call>` blocks, if the request offers tools. If a line is malformed, all blocks stay
+ *   content;
  * - `content`: everything else. It is null if the reasoning never ended, and empty if nothing followed the reasoning.
  */
 export class ChatChoice implements Choice {
@@ -118,14 +119,15 @@ export class ChatChoice implements Choice {
   }
 }
 
+/** The longer of the two tags. Every beginning of the other one is a beginning of this one. */
 const TOOL_CALLS_TAG = "<tool_calls>";
 
 /**
- * Returns the index of the first `<tool_calls>` tag. Without a tag, returns the index of an incomplete tag at the end of the text, and
- * otherwise the length of the text. A line break before the tag belongs to the tag.
+ * Returns the index of the first `<tool_calls>` or `<tool_call>` tag. Without a tag, returns the index of an incomplete tag at the end of the
+ * text, and otherwise the length of the text. A line break before the tag belongs to the tag.
  */
 function startOfToolCalls(text: string): number {
-  let at = text.indexOf(TOOL_CALLS_TAG);
+  let at = text.search(/<tool_calls?>/);
   if (at < 0) {
     let length = Math.min(text.length, TOOL_CALLS_TAG.length - 1);
     while (!TOOL_CALLS_TAG.startsWith(text.slice(text.length - length))) length--;

@@ -31,8 +31,8 @@ export interface ChatOptions {
  *
  * - Contents become lists of parts. A string becomes one part, and several parts of one message are joined into one. Results of tools stay
  *   separate, because the published template would drop all except the first.
- * - Tool calls become text. Missing arguments of a call become `{}`. Arguments that are not a JSON object are written unchanged, on one
- *   line.
+ * - Tool calls become text or, if the template reads this field, the field `tool_calls` of the message, and each result of a tool becomes a
+ *   message. Missing arguments of a call become `{}`. Arguments that are not a JSON object are written unchanged, on one line.
  * - Tools are written as JSON in the format of transformers, with the separators `", "` and `": "` and unescaped non-ASCII characters.
  * - Null fields of messages count as missing.
  *
@@ -41,15 +41,15 @@ export interface ChatOptions {
 export async function formatChat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
   expectArgument("chat: options", isObjectLike(options), "an object", options);
   const { tools = [], addGenerationPrompt = true, template, variables = {} } = options;
-  const turns = readMessages(messages).map(toTemplateMessage);
+  const parsed = readMessages(messages);
   if (!Array.isArray(tools))
     throw new InputError(`chat: tools: expected an array of objects, got ${tools === null ? "null" : typeof tools}`);
   const plainTools = tools.map((tool, i) => plainJson(tool, `chat: tools[${i}]`));
-  if (template === undefined) return formatMiniMaxM1(turns, plainTools, addGenerationPrompt);
+  if (template === undefined) return formatMiniMaxM1(parsed.map(toTemplateMessage), plainTools, addGenerationPrompt);
   try {
     const names = {
       ...variables,
-      messages: readsContentParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) })),
+      messages: templateMessages(parsed, template),
       tools: plainTools.length > 0 ? plainTools : null,
       add_generation_prompt: addGenerationPrompt,
     };
@@ -66,6 +66,27 @@ export async function formatChat(messages: readonly ChatMessage[], options: Chat
 function readsContentParts(template: string): boolean {
   const content = String.raw`(?:\[\s*['"]content['"]\s*\]|\.content\b)`;
   return new RegExp(String.raw`${content}\s*(?:\[|\|\s*(?:selectattr|rejectattr|map)\b)|\bin\s+\w+${content}`).test(template);
+}
+
+/** Returns the messages in the form that a template reads. */
+function templateMessages(messages: readonly ParsedMessage[], template: string): readonly object[] {
+  if (readsToolCalls(template)) return messages.flatMap(toMessagesWithCalls);
+  const turns = messages.map(toTemplateMessage);
+  return readsContentParts(template) ? turns : turns.map(({ role, content }) => ({ role, content: joinText(content) }));
+}
+
+/** Returns whether a template writes tool calls itself, from the field `tool_calls` of a message, as Qwen's does. */
+function readsToolCalls(template: string): boolean {
+  return /\.tool_calls\b|\[\s*['"]tool_calls['"]\s*\]/.test(template);
+}
+
+/** Converts a message to the form of OpenAI's API with a string as content. Each result of a tool becomes a message. */
+function toMessagesWithCalls(message: ParsedMessage): object[] {
+  const { role } = message;
+  if (role === "tool") return message.results.map(({ name, text }) => ({ role, name, content: text }));
+  if (role !== "assistant" || message.calls.length === 0) return [{ role, content: message.text }];
+  const calls = message.calls.map(({ name, arguments: given }) => ({ type: "function", function: { name, arguments: given } }));
+  return [{ role, content: message.text, tool_calls: calls }];
 }
 
 /** Converts a message to text parts. Tool calls become part of the text. */

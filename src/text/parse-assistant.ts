@@ -7,9 +7,11 @@ import type { ToolCall } from "./messages.js";
 
 const THINK_OPEN = "<think>";
 const THINK_CLOSE = "</think>";
-const CALLS_CLOSE = "</tool_calls>";
-/** Matches the opening tag with the line break before it, so that a tag within a sentence does not match. */
-const CALLS_OPEN = /\n?<tool_calls>(?=[ \t]*(?:\r?\n|\{|$))/;
+/**
+ * Matches the opening tag of a block of calls with the line break before it, so that a tag within a sentence does not match. MiniMax-M1
+ * writes all calls into one `<tool_calls>` block, Qwen each call into a `<tool_call>` block.
+ */
+const CALLS_OPEN = /\n?<(tool_calls?)>(?=[ \t]*(?:\r?\n|\{|$))/;
 
 /** The parts of an assistant's text. */
 export interface AssistantAnswer {
@@ -18,7 +20,7 @@ export interface AssistantAnswer {
   /** The remaining text, without tool calls. */
   readonly content: string;
   readonly toolCalls: readonly ToolCall[];
-  /** Lines of `<tool_calls>` blocks that are not valid calls, verbatim, with the reason. */
+  /** Lines of blocks of calls that are not valid calls, verbatim, with the reason. */
   readonly malformed: readonly { readonly line: string; readonly error: string }[];
 }
 
@@ -104,8 +106,8 @@ export function parseAssistant(text: string, options: ReasoningOptions = {}): As
 }
 
 /**
- * Extracts `<tool_calls>` blocks from an answer. A block contains one JSON object per line. A block without a closing tag ends with the
- * text.
+ * Extracts `<tool_calls>` and `<tool_call>` blocks from an answer. A block contains one JSON object per line. A block without a closing tag
+ * ends with the text.
  */
 export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasoning"> {
   const toolCalls: ToolCall[] = [];
@@ -114,7 +116,7 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
   let rest = content;
   for (let open = CALLS_OPEN.exec(rest); open; open = CALLS_OPEN.exec(rest)) {
     text += rest.slice(0, open.index);
-    const block = splitBlock(rest.slice(open.index + open[0].length));
+    const block = splitBlock(rest.slice(open.index + open[0].length), `</${open[1]}>`);
     for (const line of block.lines) {
       if (line.trim() === "") continue;
       const call = readCall(line);
@@ -130,13 +132,13 @@ export function parseToolCalls(content: string): Omit<AssistantAnswer, "reasonin
  * Returns the lines before the closing tag, and the text after it. The tag may be on a line of its own, after a call, or inside the strings
  * of a call.
  */
-function splitBlock(text: string): { lines: string[]; rest: string } {
+function splitBlock(text: string, close: string): { lines: string[]; rest: string } {
   const lines: string[] = [];
   for (let at = 0; at < text.length; ) {
     const lineEnd = text.indexOf("\n", at) < 0 ? text.length : text.indexOf("\n", at);
     const line = text.slice(at, lineEnd);
-    const end = findClosingTag(line);
-    if (end >= 0) return { lines: [...lines, line.slice(0, end)], rest: text.slice(at + end + CALLS_CLOSE.length) };
+    const end = findClosingTag(line, close);
+    if (end >= 0) return { lines: [...lines, line.slice(0, end)], rest: text.slice(at + end + close.length) };
     lines.push(line);
     at = lineEnd + 1;
   }
@@ -147,10 +149,10 @@ function splitBlock(text: string): { lines: string[]; rest: string } {
  * Returns the position at which a line closes the block. This is the first closing tag after a complete call or, without such a tag, the
  * first closing tag. Returns −1 if the line does not close the block.
  */
-function findClosingTag(line: string): number {
-  const first = line.indexOf(CALLS_CLOSE);
+function findClosingTag(line: string, close: string): number {
+  const first = line.indexOf(close);
   if (first < 0 || typeof readCall(line) !== "string") return -1;
-  const end = line.indexOf(CALLS_CLOSE, objectEnd(line));
+  const end = line.indexOf(close, objectEnd(line));
   return end >= 0 && typeof readCall(line.slice(0, end)) !== "string" ? end : first;
 }
 

@@ -40,6 +40,8 @@ const block = fc.constantFrom(
   '<tool_calls>\n{"name": "f", "arguments": {}}\n{"name": "g", "arguments": {"b": "</tool_calls>"}}\n</tool_calls>',
   "\n<tool_calls>\nno call\n</tool_calls>",
   "<tool_calls> is a tag",
+  '\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n<tool_call>\n{"name": "g", "arguments": {}}\n</tool_call>',
+  "<tool_call> is a tag",
   "<tool_cal",
 );
 const piece = fc.oneof(block, fc.constantFrom("<think>", "</think>", "\n", "a", "<", "é🙂"), fc.string({ maxLength: 4 }));
