@@ -16,7 +16,12 @@ import type { Config } from "./config.js";
  * @throws {InputError} a layer number outside the model
  */
 export function decaySlopes(config: Config, layer: number): Float32Array<ArrayBuffer> {
-  expectArgument("decaySlopes: config", isObjectLike(config), "a configuration (parseConfig makes one)", config);
+  expectArgument(
+    "decaySlopes: config",
+    isObjectLike(config) && isObjectLike(config.lightning),
+    "a configuration (parseConfig makes one)",
+    config,
+  );
   const { numHiddenLayers: layers, dialect } = config;
   const { heads, layerDecay } = config.lightning;
   if (!(Number.isInteger(layer) && layer >= 0 && layer < layers)) {

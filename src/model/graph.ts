@@ -77,7 +77,7 @@ function isGraph(model: Model): model is Graph {
 
 /** Returns whether a value is a typed configuration, in contrast to the JSON of one. */
 export function isConfig(value: unknown): value is Config {
-  return typeof value === "object" && value !== null && "dialect" in value && "attnTypeList" in value;
+  return typeof value === "object" && value !== null && "dialect" in value && "attnTypeList" in value && "lightning" in value;
 }
 
 /**
