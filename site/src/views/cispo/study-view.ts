@@ -96,9 +96,10 @@ function compareArms(task: StudyTask, { arms, goal }: State): string {
     if (!compared) return [];
     const [low, high] = compared.interval.map((bound) => bound.toFixed(2));
     const missed = compared.censored[0]!;
+    const least = missed === task.seeds ? "at least " : "";
     const remark = missed === 0 ? "" : `; ${missed} of ${task.seeds} runs do not reach it and count as if they did at their end`;
     return [
-      `${armLabels[arm]} needs ${compared.ratio.toFixed(2)} times as many updates as DAPO (95 % interval ${low} to ${high}${remark})`,
+      `${armLabels[arm]} needs ${least}${compared.ratio.toFixed(2)} times as many updates as DAPO (95 % interval ${low} to ${high}${remark})`,
     ];
   });
   if (parts.length === 0) return "Choose an objective other than DAPO, with which all others are compared.";
