@@ -37,8 +37,8 @@ export function formatCount(value: number, digits = 3): string {
   return unit ? `${formatNumber(value / unit[0], digits)} ${unit[1]}` : formatNumber(value, digits);
 }
 
-/** A number of bytes in binary units, as the guides and drivers of GPUs count: 280 MiB. */
-export function formatBytes(bytes: number, digits = 3): string {
+/** A number of bytes in binary units, as the guides and drivers of GPUs count: 280 MiB, 79.03 GiB. */
+export function formatBytes(bytes: number, digits = 4): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let unit = 0;
   let value = bytes;
@@ -48,9 +48,6 @@ export function formatBytes(bytes: number, digits = 3): string {
   }
   return `${formatNumber(value, digits)} ${units[unit]}`;
 }
-
-/** A number of bytes with four digits: 79.03 GiB. */
-export const formatBinaryBytes = (bytes: number): string => formatBytes(bytes, 4);
 
 /** A duration: 850 ms, 1.5 s, 2 min 5 s. */
 export function formatSeconds(seconds: number, digits = 3): string {

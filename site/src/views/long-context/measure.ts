@@ -56,6 +56,8 @@ const ROUND_MS = 2;
 const GENERATED_MS = 500;
 const GENERATED_TOKENS = 256;
 const PROGRESS_MS = 100;
+/** Duration of computing before the first measurement, with prompts and with single tokens. */
+const WARM_UP_MS = 150;
 
 /**
  * Measures all models at all lengths, the shortest lengths first. Each model reads one prompt that goes on from length to length, so that
@@ -101,7 +103,10 @@ class Probe {
     const model = await MiniMaxM1.create(configOf(name), { seed: 1, threads: 1 });
     // The engine optimises the kernels while they run for the first time.
     const cache = model.newCache();
-    for (let pass = 0; pass < 2; pass++) model.forward([promptTokens(0, CHUNK)], { cache: [cache], logits: "last" });
+    const end = performance.now() + WARM_UP_MS;
+    for (let pass = 0; performance.now() < end; pass++) {
+      model.forward([promptTokens(cache.length, pass % 8 === 0 ? CHUNK : 1)], { cache: [cache], logits: "last" });
+    }
     cache.dispose();
     return new Probe(name, model);
   }

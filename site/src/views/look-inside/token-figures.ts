@@ -57,7 +57,9 @@ export function contextFigure({ tokens, index, layer, head }: ChosenToken, share
   };
 }
 
+/** Characters of a label, and the width of one. */
 const MAX_LABEL = 18;
+const LABEL_PIXELS = 6.5;
 const shortened = (label: string) => (label.length > MAX_LABEL ? `${label.slice(0, MAX_LABEL - 1)}…` : label);
 
 /** The most probable next tokens. The one that came is marked. */
@@ -73,7 +75,7 @@ export function nextFigure({ tokens, index }: ChosenToken): FigureSpec {
     chart: () => ({
       height: 264,
       marginTop: 12,
-      marginLeft: 132,
+      marginLeft: 24 + LABEL_PIXELS * Math.max(...bars.map(({ label }) => shortened(label).length)),
       marginRight: 56,
       x: { domain: [0, 1], tickFormat: "%", label: "probability", grid: true },
       y: { domain: bars.map(({ rank }) => rank), tickFormat: (rank: number) => shortened(bars[rank - 1]!.label), label: null },

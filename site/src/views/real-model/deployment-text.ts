@@ -15,7 +15,7 @@ import {
   usableBytes,
 } from "lightning-m1/analysis";
 import { element } from "../../shared/dom.ts";
-import { formatBinaryBytes, formatInteger } from "../../shared/numbers.ts";
+import { formatBytes, formatInteger } from "../../shared/numbers.ts";
 import { counted, messageOf, sentence } from "../../shared/sentences.ts";
 import { UTILIZATION } from "./requirements.ts";
 
@@ -44,7 +44,7 @@ function planText(plan: Deployment): HTMLElement[] {
     replicas === 1
       ? `One copy of the model on ${tensorParallel} ${gpu.name} serves ${counted(sequences, "user")} at a time.`
       : `${formatInteger(replicas)} copies of the model, on ${tensorParallel} ${gpu.name} each, serve up to ${counted(sequences, "user")} each at a time.`,
-    `Each GPU needs ${formatBinaryBytes(memory.totalBytes)} of the ${formatBinaryBytes(usable)} that the server may use (${100 * UTILIZATION} %).`,
+    `Each GPU needs ${formatBytes(memory.totalBytes)} of the ${formatBytes(usable)} that the server may use (${100 * UTILIZATION} %).`,
     `The cache of ${replicas === 1 ? "the" : "each"} copy has room for ${formatInteger(cacheTokens)} tokens.`,
     ...notes.map(sentence),
   ];
@@ -88,7 +88,7 @@ function missingText(remedies: readonly Remedy[], graph: Graph, target: Target):
     copies === 1 ? `one copy of the model on ${perCopy} of them` : `${formatInteger(copies)} copies of the model on ${perCopy} each`;
   const problem = [
     `${formatInteger(count)} ${gpu} ${count === 1 ? "has" : "have"} too little memory for ${counted(concurrency, "user")} with ${counted(context, "token")} each.`,
-    `Even with ${on}, a GPU would need ${formatBinaryBytes(needed)}, and a server may use ${formatBinaryBytes(usable)} of it.`,
+    `Even with ${on}, a GPU would need ${formatBytes(needed)}, and a server may use ${formatBytes(usable)} of it.`,
     ...(copies > 1 ? ["Every copy has all weights."] : []),
     ...(perCopy > heads
       ? [`Beyond ${counted(heads, "GPU")}, a copy repeats keys and values, because there are ${counted(heads, "head")} of them.`]

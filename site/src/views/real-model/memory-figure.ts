@@ -3,7 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Graph } from "lightning-m1";
 import { chartHeight, type FigureSpec, seriesStyle } from "../../shared/figure.ts";
-import { formatBinaryBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { formatBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
 import { cacheCurves, type Demand } from "./requirements.ts";
 
 const CURVE_POINTS = 61;
@@ -31,8 +31,8 @@ export function memoryFigure(graph: Graph, model: string, { context, users, kv }
     title: `Memory of keys, values and states for ${users === 1 ? "one user" : `${formatInteger(users)} users`}`,
     description:
       `Line chart with logarithmic axes: memory in GiB against tokens of context, for ${model}, for softmax attention in every ` +
-      `layer and for lightning attention in every layer. At ${formatInteger(last.context)} tokens they take ${formatBinaryBytes(last.hybrid)}, ` +
-      `${formatBinaryBytes(last.softmax)} and ${formatBinaryBytes(last.lightning)}. The table below has the same data.`,
+      `layer and for lightning attention in every layer. At ${formatInteger(last.context)} tokens they take ${formatBytes(last.hybrid)}, ` +
+      `${formatBytes(last.softmax)} and ${formatBytes(last.lightning)}. The table below has the same data.`,
     file: "memory-against-context",
     series: CURVES,
     chart: (width) => ({

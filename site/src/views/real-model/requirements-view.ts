@@ -4,7 +4,7 @@ import type { Graph } from "lightning-m1";
 import { gpus, tensorParallelSizes, type WeightScheme } from "lightning-m1/analysis";
 import { radios, select, textInput } from "../../shared/controls.ts";
 import { element } from "../../shared/dom.ts";
-import { formatBinaryBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { formatBytes, formatInteger, formatNumber } from "../../shared/numbers.ts";
 import { counted } from "../../shared/sentences.ts";
 import { choiceField, textField, UrlState } from "../../shared/state.ts";
 import { parseAmount } from "./amounts.ts";
@@ -168,7 +168,7 @@ class RequirementsView extends HTMLElement {
     const [own, naive] = [needs.exact.keyValues + needs.exact.states, needs.everyLayerCached.keyValues];
     this.reading.textContent =
       `For ${counted(users, "user")} with ${counted(context, "token")} each, keys, values and states of ${this.model.name} take ` +
-      `${formatBinaryBytes(own)}. With a key-value cache charged for every layer, the result would be ${formatBinaryBytes(naive)}: ` +
+      `${formatBytes(own)}. With a key-value cache charged for every layer, the result would be ${formatBytes(naive)}: ` +
       `${formatNumber(naive / own, 2)} times as much.`;
     this.showTable(needs);
     this.figure.show(memoryFigure(this.model.graph, this.model.name, { context, users, kv, weights }));
@@ -179,7 +179,7 @@ class RequirementsView extends HTMLElement {
     this.gpuNote.textContent = describeGpus(this.model.graph, exact, everyLayerCached);
     const bytes = (label: string, value: (costs: Costs) => number): TableRow => ({
       label,
-      cells: [exact, everyLayerCached].map((costs) => formatBinaryBytes(value(costs))),
+      cells: [exact, everyLayerCached].map((costs) => formatBytes(value(costs))),
       factor: value(everyLayerCached) / value(exact),
     });
     const flops = (label: string, value: (costs: Costs) => number): TableRow => ({
