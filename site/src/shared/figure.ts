@@ -44,6 +44,8 @@ export function chartHeight(width: number): number {
 const MARGIN_TOP = 32;
 /** Space for the ticks of the x axis and, below them, its label. */
 const MARGIN_BOTTOM = 44;
+/** Space for the letters of that label that reach below the line. */
+const LABEL_BOTTOM = 6;
 
 /** Properties whose values may be CSS variables, which a saved file does not know. */
 const PAINTED = ["fill", "stroke", "color", "background"];
@@ -131,7 +133,9 @@ export class Figure extends HTMLElement {
     const width = this.available;
     if (!this.spec || width === 0 || width === this.width) return;
     this.width = width;
-    const chart = Plot.plot({ marginTop: MARGIN_TOP, marginBottom: MARGIN_BOTTOM, ...this.spec.chart(width), width });
+    const options = this.spec.chart(width);
+    const x = { labelOffset: MARGIN_BOTTOM - LABEL_BOTTOM, ...options.x };
+    const chart = Plot.plot({ marginTop: MARGIN_TOP, marginBottom: MARGIN_BOTTOM, ...options, x, width });
     // The chart is one picture with one description. Plot labels its parts too, which needs roles that groups in a picture lack.
     for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {
       part.removeAttribute("aria-label");
