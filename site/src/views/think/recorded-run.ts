@@ -13,6 +13,8 @@ export function playRecording(output: RunOutput, signal: AbortSignal): Promise<v
   const tokens = recorded.tokens as [string, number][];
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   output.begin("A recorded run, made with this library in Node", recorded.question, false);
+  // The time before the first token is not played.
+  const first = tokens[0]![1];
   let next = 0;
   let start: number | undefined;
   return new Promise((resolve, reject) => {
@@ -22,7 +24,8 @@ export function playRecording(output: RunOutput, signal: AbortSignal): Promise<v
         return;
       }
       start ??= now;
-      for (; next < tokens.length && (isStill || tokens[next]![1] * SLOWDOWN <= now - start); next++) output.push(tokens[next]![0]);
+      for (; next < tokens.length && (isStill || (tokens[next]![1] - first) * SLOWDOWN <= now - start); next++)
+        output.push(tokens[next]![0]);
       if (next < tokens.length) {
         requestAnimationFrame(frame);
         return;
