@@ -1,5 +1,5 @@
 // Every page of the site that has no view: accessibility in both themes, narrow windows, console errors, requests to other hosts. The API
-// has hundreds of pages of a few kinds, of which the largest of each kind are checked.
+// has hundreds of pages of a few kinds, of which the largest of each kind are checked; with SITE_PAGES=all, all of them.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,10 @@ function apiSample(): string[] {
   return [...kinds.values()].flatMap((group) => group.sort((a, b) => size(b) - size(a)).slice(0, 2));
 }
 
-const checked = [...files.filter((file) => !isApi(file) && !isView(file)), ...apiSample()];
+const checked = [
+  ...files.filter((file) => !isApi(file) && !isView(file)),
+  ...(process.env.SITE_PAGES === "all" ? files.filter(isApi) : apiSample()),
+];
 const open = useBrowser();
 
 test("there are guides and API pages", () => {
