@@ -1,13 +1,14 @@
 // `<m1-cispo-run>`: a small run of reinforcement learning in a worker, with its rewards and a sample answer of each batch.
 
 import * as Plot from "@observablehq/plot";
-import { button, select, textInput } from "../../shared/controls.ts";
+import { button, select } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { type FigureSpec, seriesStyle } from "../../shared/figure.ts";
-import { formatInteger, formatNumber } from "../../shared/numbers.ts";
+import { formatNumber } from "../../shared/numbers.ts";
+import { seedField, seedInput } from "../../shared/seed.ts";
 import { withFullStop } from "../../shared/sentences.ts";
 import { keepInTab, keptInTab } from "../../shared/session.ts";
-import { choiceField, numberField, UrlState } from "../../shared/state.ts";
+import { choiceField, UrlState } from "../../shared/state.ts";
 import type { Sample, Step } from "./sorting-run.ts";
 import type { Message } from "./sorting-worker.ts";
 import { type ObjectiveName, objectiveNames, objectives } from "./token-weights.ts";
@@ -21,7 +22,6 @@ interface Run extends State {
   readonly steps: readonly Step[];
 }
 
-const MAX_SEED = 2 ** 32 - 1;
 const SHOWN_SAMPLES = 6;
 /** Batches of a run, as in sorting-run.ts, which the page does not load. */
 const BATCHES = 80;
@@ -53,22 +53,16 @@ class CispoRunView extends HTMLElement {
     this.started = true;
     this.state = new UrlState<State>({
       objective: choiceField<ObjectiveName>("cispo", objectiveNames),
-      seed: numberField(1, { min: 0, max: MAX_SEED }),
+      seed: seedField,
     });
     const objective = select<ObjectiveName>({
       label: "Objective of the run",
       choices: objectiveNames.map((value) => ({ value, label: objectives[value].label })),
       onInput: (value) => this.state.set({ objective: value }),
     });
-    const seed = textInput({
-      label: "Seed",
-      onInput: (text) => {
-        const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-        const isValid = value <= MAX_SEED;
-        seed.remark(isValid ? "" : `Enter a whole number from 0 to ${formatInteger(MAX_SEED)}.`, isValid);
-        this.startButton.disabled = !isValid;
-        if (isValid) this.state.set({ seed: value });
-      },
+    const seed = seedInput((value) => {
+      this.startButton.disabled = value === undefined;
+      if (value !== undefined) this.state.set({ seed: value });
     });
     this.stopButton.disabled = true;
     this.bar.hidden = true;
@@ -98,7 +92,7 @@ class CispoRunView extends HTMLElement {
   private start(): void {
     this.worker?.terminate();
     const { objective, seed } = this.state.value;
-    const run = { objective, seed: Math.floor(seed), steps: [] };
+    const run = { objective, seed, steps: [] };
     // The last run is the last of the map.
     this.runs.delete(objective);
     this.runs.set(objective, run);

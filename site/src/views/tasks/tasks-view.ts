@@ -1,9 +1,10 @@
 // `<m1-tasks>`: puzzles of all tasks, to be solved by hand and judged by the library's verifiers.
 
 import type { Row } from "lightning-m1/rl";
-import { button, radios, textInput } from "../../shared/controls.ts";
+import { button, radios } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { formatInteger } from "../../shared/numbers.ts";
+import { seedField, seedInput } from "../../shared/seed.ts";
 import { messageOf, sentence } from "../../shared/sentences.ts";
 import { keepInTab, keptInTab } from "../../shared/session.ts";
 import { numberField, textField, UrlState } from "../../shared/state.ts";
@@ -20,7 +21,6 @@ interface State {
   readonly puzzle: number;
 }
 
-const MAX_SEED = 2 ** 32 - 1;
 /** Answers survive a reload of the tab. They are not in the address, which would grow too long. */
 const storageKey = (choice: PuzzleChoice) => `lightning-m1:answer:${JSON.stringify(choice)}`;
 
@@ -73,7 +73,7 @@ class TasksView extends HTMLElement {
       task: textField("kukurasu", { maxLength: 60 }),
       level: textField("", { maxLength: 20 }),
       language: textField("en", { maxLength: 2 }),
-      seed: numberField(1, { min: 0, max: MAX_SEED }),
+      seed: seedField,
       puzzle: numberField(1, { min: 1, max: 1e9 }),
     });
     for (const [label, isCompact] of [
@@ -87,14 +87,8 @@ class TasksView extends HTMLElement {
     }
     this.taskSelect.addEventListener("change", () => this.chooseTask(this.taskSelect.value));
     const task = element("div", { class: "control" }, element("label", { for: this.taskSelect.id }, "Task"), this.taskSelect);
-    const seed = textInput({
-      label: "Seed",
-      onInput: (text) => {
-        const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-        const isValid = value <= MAX_SEED;
-        seed.remark(isValid ? "" : `Enter a whole number from 0 to ${formatInteger(MAX_SEED)}.`, isValid);
-        if (isValid) this.state.set({ seed: value, puzzle: 1 });
-      },
+    const seed = seedInput((value) => {
+      if (value !== undefined) this.state.set({ seed: value, puzzle: 1 });
     });
     this.answer.addEventListener("input", () => {
       if (this.shown) keepInTab(storageKey(this.shown), this.answer.value);
@@ -152,7 +146,7 @@ class TasksView extends HTMLElement {
       task: entry.name,
       level: entry.levels.includes(level) ? level : entry.levels[0]!,
       language: entry.languages.find((one) => one === language) ?? entry.languages[0]!,
-      seed: Math.floor(seed),
+      seed,
       index: Math.floor(puzzle) - 1,
     };
     return { entry, choice };

@@ -1,9 +1,9 @@
 // `<m1-think>`: the bundled model thinks about a puzzle and answers it, and a verifier judges the answer.
 
-import { button, radios, select, slider, textInput } from "../../shared/controls.ts";
+import { button, radios, select, slider } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import { LiveModel, type ModelChoice, savesData } from "../../shared/live-model.ts";
-import { formatInteger } from "../../shared/numbers.ts";
+import { SEED_RULE, seedField, seedInput } from "../../shared/seed.ts";
 import { choiceField, numberField, privateTextField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "./formats.ts";
@@ -25,7 +25,6 @@ interface State {
   readonly model: string;
 }
 
-const MAX_SEED = 2 ** 32 - 1;
 const MAX_TOKENS = 512;
 
 class ThinkView extends HTMLElement {
@@ -72,7 +71,7 @@ class ThinkView extends HTMLElement {
       question: privateTextField("", { maxLength: 8000 }),
       temperature: numberField(1, { min: 0, max: 2 }),
       topP: numberField(0.95, { min: 0.05, max: 1 }),
-      seed: numberField(1, { min: 0, max: MAX_SEED }),
+      seed: seedField,
       model: privateTextField(""),
     });
     const task = select<Format>({
@@ -95,15 +94,9 @@ class ThinkView extends HTMLElement {
       onInput: (value) => this.state.set({ temperature: value }),
     });
     const topP = slider({ label: "Top-p", min: 0.05, max: 1, step: 0.05, onInput: (value) => this.state.set({ topP: value }) });
-    const seed = textInput({
-      label: "Seed",
-      onInput: (text) => {
-        const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
-        const isValid = value <= MAX_SEED;
-        this.seedIsValid = isValid;
-        seed.remark(isValid ? "" : `expected a whole number of at most ${formatInteger(MAX_SEED)}`, isValid);
-        if (isValid) this.state.set({ seed: value });
-      },
+    const seed = seedInput((value) => {
+      this.seedIsValid = value !== undefined;
+      if (value !== undefined) this.state.set({ seed: value });
     });
     const next = button("Next puzzle", () => this.state.set({ puzzle: this.state.value.puzzle + 1, question: "" }));
     this.question.addEventListener("input", () => {
@@ -213,18 +206,18 @@ class ThinkView extends HTMLElement {
       return;
     }
     if (!this.seedIsValid) {
-      this.showRemark(`Write a whole number of at most ${formatInteger(MAX_SEED)} as the seed first.`);
+      this.showRemark(`Seed: ${SEED_RULE}`);
       return;
     }
     const { temperature, topP, seed } = this.state.value;
     const { signal } = this.start();
-    this.output.begin(`Seed ${Math.floor(seed)}, temperature ${temperature}, top-p ${topP}`, question);
+    this.output.begin(`Seed ${seed}, temperature ${temperature}, top-p ${topP}`, question);
     this.stopButton.disabled = false;
     this.showRemark("Thinking…");
     try {
       const model = await this.model.load();
       if (signal.aborted) return;
-      const sampling = temperature === 0 ? { temperature } : { temperature, topP, seed: Math.floor(seed) };
+      const sampling = temperature === 0 ? { temperature } : { temperature, topP, seed };
       const tokens = model.generate([{ role: "user", content: question }], { ...sampling, maxTokens: MAX_TOKENS, signal });
       for await (const { text } of tokens) {
         if (signal.aborted) return;
