@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { ArgDef, ArgsDef } from "citty";
+import { parseNumber, parseSize } from "./numbers.js";
 
 /** An invalid command line. Exit code 2. */
 export class UsageError extends Error {}
@@ -96,8 +97,8 @@ const threads: NumberRange = ['"auto" or an integer within [1, 64]', (x) => Numb
 export function numberOption(args: ParsedArguments, name: string, [expected, fits]: NumberRange): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (!Number.isFinite(value) || !fits(value)) {
+  const value = parseNumber(text);
+  if (Number.isNaN(value) || !fits(value)) {
     const definition: ArgDef = { ...loadingArguments, ...samplingArguments }[name as keyof typeof loadingArguments] ?? {};
     const short = "alias" in definition ? `-${definition.alias}, ` : "";
     throw new UsageError(`${short}--${name}: expected ${expected}, got ${JSON.stringify(text)}`);
@@ -105,15 +106,32 @@ export function numberOption(args: ParsedArguments, name: string, [expected, fit
   return value;
 }
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+/** The range of a list of positive integers: its maximum length, its largest number, and an example for messages. */
+export interface ListRange {
+  readonly most: number;
+  readonly largest: number;
+  readonly example: string;
+}
 
-/** Parses a number of bytes such as `1.5GB`, `512MiB` or `1000000`. @throws {UsageError} not a size */
+/** Parses a list of positive integers such as `1k,64k,1M`; undefined if the option is not given. @throws {UsageError} anything else */
+export function listOption(args: ParsedArguments, name: string, { most, largest, example }: ListRange): number[] | undefined {
+  const text = args[name] as string | undefined;
+  if (text === undefined) return undefined;
+  const values = text.split(",").map(parseNumber);
+  if (values.length > most || !values.every((value) => Number.isSafeInteger(value) && value >= 1 && value <= largest)) {
+    throw new UsageError(
+      `--${name}: expected at most ${most} numbers from 1 to ${largest.toLocaleString("en-US")}, such as ${example}, got ${JSON.stringify(text)}`,
+    );
+  }
+  return values;
+}
+
+/** Parses the size of an option; undefined if the option is not given. @throws {UsageError} not a size */
 export function sizeOption(args: ParsedArguments, name: string): number | undefined {
   const text = args[name] as string | undefined;
   if (text === undefined) return undefined;
-  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmg]i?b|)$/i.exec(text.trim()) ?? [];
-  const bytes = Math.floor(Number(number) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN));
-  if (!(bytes >= 1))
+  const bytes = parseSize(text);
+  if (Number.isNaN(bytes))
     throw new UsageError(`--${name}: expected a size such as 512MiB, 1.5GB or a number of bytes, got ${JSON.stringify(text)}`);
   return bytes;
 }

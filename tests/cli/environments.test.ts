@@ -212,7 +212,7 @@ test.each([
   [["environments", "play"], "environments: expected list, eval, reverify, serve, got"],
   [["environments", "eval"], "environments eval: expected an environment"],
   [["environments", "eval", "haystack"], 'environments: expected an environment (needles, …), got "haystack"'],
-  [["environments", "eval", "needles", "--lengths", "4q"], '--lengths: expected lengths…"4q"'],
+  [["environments", "eval", "needles", "--lengths", "4q"], '--lengths: expected at most 100 numbers…"4q"'],
   [["environments", "eval", "needles", "--depths", "2"], "--depths: expected numbers from 0"],
   [["environments", "eval", "needles", "--port", "1"], "--port: expected with environments serve"],
   [["environments", "serve", "needles", "--figure", "x.svg"], "--figure: expected with environments eval or reverify"],

@@ -61,7 +61,7 @@ test.each([
   [["--threads", "65"], "--threads"],
   [["--budget", "1GiB"], "--budget: …--residency"],
   [["--residency", "resident", "--budget", "1GiB"], "--budget: …--residency"],
-  ...["", "big", "1 TiB", "0", "-1", "1.2.3", "1e9", "GiB"].map((size): [string[], string] => [
+  ...["", "big", "1 PiB", "0", "-1", "1.2.3", "1e9", "GiB"].map((size): [string[], string] => [
     ["--residency", "streamed", `--budget=${size}`],
     `--budget: …512MiB… 1.5GB…number…${JSON.stringify(size)}`,
   ]),

@@ -7,9 +7,10 @@ import { comparisonFigure } from "../figures/comparison-figure.js";
 import { type Figure, FORMATS, formatOf, writeFigure } from "../figures/figure.js";
 import { requireFigurePackages } from "../figures/optional-packages.js";
 import { describedModel, PUBLISHED_MODEL, readGraph } from "../inputs/model-graph.js";
-import { commonOptions, type NumberRange, numberOption, UsageError } from "../options.js";
+import { commonOptions, type ListRange, listOption, type NumberRange, numberOption, UsageError } from "../options.js";
 import { analyzeGraph, benchmarkReport } from "../reports/analysis.js";
 import { analysisText, benchmarkText, costText } from "../text/analysis-text.js";
+import { count } from "../text/tables.js";
 import { type Terminal, visible } from "../text/terminal.js";
 
 const COST_OPTIONS = { gpus: "gpus", days: "days", price: "pricePerHour", dollars: "dollars" } as const;
@@ -22,9 +23,9 @@ export const analyze = defineCommand({
   meta: { name: "analyze", description: "Compute parameters, FLOPs, memory and costs; check the report's figures" },
   args: {
     model: describedModel,
-    tokens: { type: "string", valueHint: "n,n", description: "Lengths for FLOPs, in tokens (default: 1024,65536,1048576)" },
+    tokens: { type: "string", valueHint: "1k,64k", description: "Lengths for FLOPs, in tokens (default: 1024,65536,1048576)" },
     rule: { type: "enum", options: ["causal", "square"], description: "Rule for counting query-key pairs (default: causal)" },
-    context: { type: "string", valueHint: "n,n", description: "Lengths for memory, in tokens (default: 4096,131072,1048576)" },
+    context: { type: "string", valueHint: "4k,1M", description: "Lengths for memory, in tokens (default: 4096,131072,1048576)" },
     batch: { type: "string", valueHint: "n", description: "Number of sequences for memory (default: 1)" },
     benchmarks: { type: "boolean", description: "Print the report's benchmarks and check its claims instead" },
     figure: {
@@ -58,8 +59,8 @@ export const analyze = defineCommand({
       if (args.figure !== undefined) return draw(args.figure, benchmarkFigure(report));
       return terminal.print(args.json ? json(report) : benchmarkText(report, out));
     }
-    const lengths = lengthsOf(args, "tokens") ?? [1024, 65_536, 1_048_576];
-    const asked = lengthsOf(args, "context");
+    const lengths = listOption(args, "tokens", LENGTHS) ?? [1024, 65_536, 1_048_576];
+    const asked = listOption(args, "context", LENGTHS);
     const batch = numberOption(args, "batch", BATCH_RANGE) ?? 1;
     const { name, graph } = await readGraph(args.model ?? PUBLISHED_MODEL, { signal, onWarning });
     if (args.figure !== undefined)
@@ -116,29 +117,17 @@ function costOptions(args: Given, given: readonly string[]) {
   return Object.fromEntries(values);
 }
 
-/** Parses a list of lengths in tokens. @throws {UsageError} anything else */
-function lengthsOf(args: Given, name: string): number[] | undefined {
-  const text = args[name] as string | undefined;
-  if (text === undefined) return undefined;
-  const lengths = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
-  if (lengths.length > 5 || !lengths.every((length) => Number.isSafeInteger(length) && length >= 1 && length <= MAX_TOKENS)) {
-    throw new UsageError(
-      `--${name}: expected at most five lengths from 1 to ${MAX_TOKENS}, such as 1024,65536, got ${JSON.stringify(text)}`,
-    );
-  }
-  return lengths;
-}
-
 /** Returns the lengths at which memory is computed. @throws {UsageError} a length beyond the model's context */
 function contextsOf({ config }: Graph, asked: readonly number[] | undefined): number[] {
   const longest = config.maxPositionEmbeddings;
   if (!asked) return [...new Set([4096, 131_072, 1_048_576].map((tokens) => Math.min(tokens, longest)))];
   const beyond = asked.find((tokens) => tokens > longest);
-  if (beyond) throw new UsageError(`--context: expected at most ${longest} (max_position_embeddings), got ${beyond}`);
+  if (beyond) throw new UsageError(`--context: expected at most ${count(longest)} (max_position_embeddings), got ${count(beyond)}`);
   return [...asked];
 }
 
-const MAX_TOKENS = 1_000_000_000;
+/** Lengths in tokens. */
+const LENGTHS: ListRange = { most: 5, largest: 1_000_000_000, example: "4k,128k,1M" };
 
 const BATCH_RANGE: NumberRange = ["an integer within [1, 1,000,000]", (x) => Number.isInteger(x) && x >= 1 && x <= 1_000_000];
 

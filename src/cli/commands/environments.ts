@@ -8,9 +8,9 @@ import { heatMapFigure } from "../figures/heat-map-figure.js";
 import { actionOf, checkActionOptions } from "../inputs/actions.js";
 import { openAnsweringModel } from "../inputs/answering-model.js";
 import { CHARACTERS_PER_TOKEN, estimateTokens, KNOWN_ENVIRONMENTS, loadEnvironment } from "../inputs/environments.js";
-import { checkRowOptions, chooseRows, type EvaluationRow, parseDepths, parseLengths } from "../inputs/evaluation-rows.js";
+import { checkRowOptions, chooseRows, type EvaluationRow, LENGTHS, parseDepths } from "../inputs/evaluation-rows.js";
 import { nameOf, readInput } from "../inputs/task-rows.js";
-import { commonOptions, loadingArguments, type NumberRange, numberOption, positiveInteger, UsageError } from "../options.js";
+import { commonOptions, listOption, loadingArguments, type NumberRange, numberOption, positiveInteger, UsageError } from "../options.js";
 import { type EpisodeReport, reportEpisodes } from "../reports/episodes.js";
 import { serveEnvironments } from "../runs/serve-environments.js";
 import { parseTraceFile, TraceFile } from "../runs/trace-file.js";
@@ -104,7 +104,7 @@ async function list({ json }: Given, terminal: Terminal): Promise<void> {
 const TOKENS_AT_ONCE = 2 ** 18;
 
 async function evaluate(name: string, args: Given, terminal: Terminal): Promise<void> {
-  const lengths = parseLengths(args.lengths as string | undefined);
+  const lengths = listOption(args, "lengths", LENGTHS);
   const depths = parseDepths(args.depths as string | undefined);
   const count = numberOption(args, "count", positiveInteger);
   const samples = numberOption(args, "samples", positiveInteger) ?? 1;

@@ -4,7 +4,7 @@ import { maskUrls } from "../../index.js";
 import { listen } from "../../node-entry/listen.js";
 import { Server } from "../../serve/index.js";
 import { loadModel } from "../inputs/load-model.js";
-import { commonOptions, loadingArguments, numberOption, UsageError } from "../options.js";
+import { commonOptions, loadingArguments, numberOption, sizeOption, UsageError } from "../options.js";
 import { isLoopback, origins, untilStopped } from "../runs/serving.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 
@@ -25,7 +25,7 @@ export const serve = defineCommand({
     "max-batch": { type: "string", valueHint: "n", description: "Maximum number of sequences in the batch (default: 32)" },
     "max-queue": { type: "string", valueHint: "n", description: "Maximum number of waiting requests (default: 128)" },
     "max-tokens": { type: "string", valueHint: "n", description: "Maximum number of tokens per answer" },
-    "max-cache-bytes": { type: "string", valueHint: "n", description: "Maximum memory of running sequences, in bytes" },
+    "max-cache-bytes": { type: "string", valueHint: "size", description: "Maximum memory of running sequences, such as 1GiB" },
     timeout: { type: "string", valueHint: "s", description: "Maximum seconds per request (default: 600)" },
     grace: { type: "string", valueHint: "s", description: "Seconds for running requests after SIGTERM (default: 30)" },
     "trust-templates": { type: "boolean", description: "Accept chat templates in requests" },
@@ -50,7 +50,7 @@ export const serve = defineCommand({
       maxBatch: numberOption(args, "max-batch", positiveInteger),
       maxQueue: numberOption(args, "max-queue", nonNegativeInteger),
       maxTokens: numberOption(args, "max-tokens", positiveInteger),
-      maxCacheBytes: numberOption(args, "max-cache-bytes", positiveInteger),
+      maxCacheBytes: sizeOption(args, "max-cache-bytes"),
       timeoutMs: timeout && Math.ceil(1000 * timeout),
       trustTemplates: args["trust-templates"],
       onError: (error: unknown) =>

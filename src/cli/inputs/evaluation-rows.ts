@@ -1,7 +1,7 @@
 // The rows of an evaluation: from a file, built in, or generated for each length and depth.
 
 import { InputError } from "../../index.js";
-import { UsageError } from "../options.js";
+import { type ListRange, UsageError } from "../options.js";
 import type { Terminal } from "../text/terminal.js";
 import type { KnownEnvironment } from "./environments.js";
 import { nameOf, readInput } from "./task-rows.js";
@@ -104,17 +104,8 @@ function parseObjects(text: string, where: string): object[] {
   });
 }
 
-/** Parses lengths such as `1k,4k,1M`. 1k is 1000 tokens. @throws {UsageError} anything else */
-export function parseLengths(text: string | undefined): number[] | undefined {
-  return text?.split(",").map((part) => {
-    const [, digits, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kM]?)\s*$/i.exec(part) ?? [];
-    const length = Math.round(Number(digits) * { "": 1, k: 1e3, m: 1e6 }[(unit ?? "").toLowerCase()]!);
-    if (length >= 1 && length <= MAX_LENGTH) return length;
-    throw new UsageError(`--lengths: expected lengths up to 10M, such as 1k,4k,1M, got ${JSON.stringify(text)}`);
-  });
-}
-
-const MAX_LENGTH = 10_000_000;
+/** Lengths of contexts in tokens. */
+export const LENGTHS: ListRange = { most: 100, largest: 10_000_000, example: "1k,4k,1M" };
 
 /** Parses depths such as `0,0.5,1`. @throws {UsageError} anything else */
 export function parseDepths(text: string | undefined): number[] | undefined {

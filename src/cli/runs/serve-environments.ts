@@ -3,8 +3,8 @@
 import { listen } from "../../node-entry/listen.js";
 import { OpenEnvServer, type ServedEnvironment } from "../../serve/index.js";
 import { estimateTokens, KNOWN_ENVIRONMENTS, loadEnvironment } from "../inputs/environments.js";
-import { chooseRows, parseLengths } from "../inputs/evaluation-rows.js";
-import { numberOption, positiveInteger, UsageError } from "../options.js";
+import { chooseRows, LENGTHS } from "../inputs/evaluation-rows.js";
+import { listOption, numberOption, positiveInteger, UsageError } from "../options.js";
 import { CommandEnded, type Terminal, visible } from "../text/terminal.js";
 import { isLoopback, origins, untilStopped } from "./serving.js";
 
@@ -30,7 +30,7 @@ export async function serveEnvironments(
   const maxTurns = numberOption(args, "max-turns", positiveInteger);
   const file = args.rows as string | undefined;
   if (file !== undefined && names.length > 1) throw new UsageError("--rows: expected with one environment, got several");
-  const lengths = parseLengths(args.lengths as string | undefined);
+  const lengths = listOption(args, "lengths", LENGTHS);
   const count = numberOption(args, "count", positiveInteger);
   const seed = numberOption(args, "seed", ["an integer within [0, 2^32)", (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32]) ?? 1;
   const cors = origins(rawArgs);
