@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { cacheBytes, decaySlopes, MiniMaxM1 } from "lightning-m1";
+import { cacheBytes, decaySlopes, type MiniMaxM1 } from "lightning-m1";
 import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { makeQuestion } from "../../src/views/think/questions.ts";
 import { axeViolations, expectNoSidewaysScroll, searchSite, setTheme, useBrowser } from "../support/browser.ts";
+import { answerTokens, loadInNode } from "../support/node-answers.ts";
 
 const open = useBrowser();
 const address = (query = "") => `${inject("site")}look-inside/${query}`;
@@ -13,15 +13,6 @@ const PUZZLE = "?task=arithmetic-chain&level=1";
 let model: MiniMaxM1;
 /** The tokens of the puzzle and of its answer, as Node generates them. */
 let ids: number[];
-
-/** The tokens of a question and its answer, as Node generates them. */
-async function answer(question: string): Promise<number[]> {
-  const messages = [{ role: "user", content: question }] as const;
-  const prompt = model.tokenizer!.encode(await model.formatChat(messages));
-  const generated: number[] = [];
-  for await (const { id } of model.generate(messages, { temperature: 0 })) generated.push(id);
-  return [...prompt, ...generated.slice(0, -1)];
-}
 
 const options = (page: Page) => page.locator(".look-tokens [role=option]");
 const status = (page: Page) => page.locator(".look-status").textContent();
@@ -42,8 +33,8 @@ async function json(page: Page, title: string | RegExp) {
 }
 
 beforeAll(async () => {
-  model = await MiniMaxM1.load(fileURLToPath(new URL("../../../models/m1-puzzles", import.meta.url)));
-  ids = await answer(makeQuestion({ task: "arithmetic-chain", level: "1", index: 0 }));
+  model = await loadInNode();
+  ids = await answerTokens(model, makeQuestion({ task: "arithmetic-chain", level: "1", index: 0 }));
 });
 afterAll(() => model.dispose());
 

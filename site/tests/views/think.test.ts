@@ -1,9 +1,8 @@
-import { fileURLToPath } from "node:url";
-import { MiniMaxM1, parseAssistant } from "lightning-m1";
 import type { Page } from "playwright";
 import { expect, inject, test } from "vitest";
 import recorded from "../../src/views/think/recorded-run.json";
 import { useBrowser } from "../support/browser.ts";
+import { sampledText, shownText } from "../support/node-answers.ts";
 
 const open = useBrowser();
 const QUESTION = "Compute 3 + 4 - 2";
@@ -14,14 +13,10 @@ const status = (page: Page) => page.locator(".live-model [role=status]").textCon
 const verdict = (page: Page) => page.locator(".think-verdict").textContent();
 const isReady = (page: Page) => expect.poll(() => status(page), { timeout: 60_000 }).toMatch(/^Ready: the bundled model/);
 
-/** What the page shows of a text. */
-const shown = (text: string) => {
-  const { reasoning, content } = parseAssistant(text);
-  return [reasoning!.trimStart(), content.trimStart()];
-};
-
 async function expectText(page: Page, text: string): Promise<void> {
-  await expect.poll(async () => [await region(page, "Thinking"), await region(page, "Answer")], { timeout: 60_000 }).toEqual(shown(text));
+  await expect
+    .poll(async () => [await region(page, "Thinking"), await region(page, "Answer")], { timeout: 60_000 })
+    .toEqual(shownText(text));
 }
 
 test("a recorded run plays, then the model answers live and is judged; the address holds the question", async () => {
@@ -57,13 +52,11 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
   await isReady(page);
   expect(await status(page)).toContain("with 1 thread and");
   expect(await page.locator(".live-model-hint").textContent()).toContain("not cross-origin isolated");
-  const build = (await status(page))!.endsWith("kernels for relaxed SIMD.") ? "relaxed" : "simd";
   const question = await page.getByLabel("Question: a puzzle").inputValue();
   expect(question).toMatch(/^Make \d+ from/);
   const think = page.getByRole("button", { name: "Think" });
   await think.click();
-  using model = await MiniMaxM1.load(fileURLToPath(new URL("../../../models/m1-puzzles", import.meta.url)), { build });
-  const text = await model.generate([{ role: "user", content: question }], { temperature: 1, topP: 0.95, seed: 7 }).text();
+  const text = await sampledText(question, 7, (await status(page))!);
   await expectText(page, text);
   await expect.poll(() => verdict(page)).toMatch(/^(Right|Wrong)/);
 
@@ -84,8 +77,8 @@ test("sampled text is that of Node, without isolation too; a run can be stopped;
   const stopped = await region(page, "Thinking");
   await page.waitForTimeout(300);
   expect(await region(page, "Thinking")).toBe(stopped);
-  expect(shown(text)[0]!.startsWith(stopped!)).toBe(true);
-  expect(stopped!.length).toBeLessThan(shown(text)[0]!.length);
+  expect(shownText(text)[0].startsWith(stopped!)).toBe(true);
+  expect(stopped!.length).toBeLessThan(shownText(text)[0].length);
 
   await page.getByLabel("Question: a puzzle").fill("Who are you?");
   await page.getByLabel("Question: a puzzle").press("Control+Enter");
