@@ -2,12 +2,13 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
-import type { Page } from "puppeteer-core";
+import type { ElementHandle, Page } from "puppeteer-core";
 import { describe, expect, inject, test } from "vitest";
 import { makeQuestion } from "../src/views/think/questions.ts";
 import { control, runsFirefox, tableCells, textOf, useFirefox } from "./support/firefox.ts";
@@ -144,6 +145,18 @@ describe.runIf(runsFirefox)("Firefox", () => {
     await expect.poll(() => page.$$eval(".think-stored li", (all) => all.length)).toBe(0);
     // The server has not all files that a checkpoint may have, and does not answer after it was closed.
     expect(problems.filter((problem) => !problem.startsWith(`failed: ${address}`))).toEqual([]);
+    await close();
+  });
+
+  test("a model is loaded from the files of a folder", async () => {
+    const { page, problems, close } = await open();
+    await page.goto(`${inject("site")}think/`);
+    await expectText(page, ".live-model [role=status]", /^Ready: the bundled model/);
+    // Puppeteer can choose files only, not the folder.
+    const input = (await page.$(".think-other input[type=file]")) as ElementHandle<HTMLInputElement>;
+    await input.uploadFile(...["config.json", "model.safetensors", "tokenizer.json"].map((file) => join(MODEL, file)));
+    await expectText(page, ".live-model [role=status]", /^Ready: your model \(3\.41 M parameters\)/);
+    expect(problems).toEqual([]);
     await close();
   });
 

@@ -43,7 +43,11 @@ export function useFirefox(): () => Promise<FirefoxPage> {
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warn") problems.push(`console: ${message.text()}`);
     });
-    page.on("pageerror", (error) => problems.push(`exception: ${error instanceof Error ? error.message : error}`));
+    page.on("pageerror", (error) => {
+      const text = error instanceof Error ? error.message : String(error);
+      // A reload aborts imports too. Those that fail otherwise are also failed requests.
+      if (!text.startsWith("error loading dynamically imported module")) problems.push(`exception: ${text}`);
+    });
     page.on("requestfailed", (request) => {
       // A reload aborts what is still loading.
       const reason = request.failure()?.errorText;
