@@ -10,9 +10,10 @@ export type { CreateOptions } from "./checkpoint/initialise.js";
 export { type CheckpointInspection, type InspectedFile, inspectCheckpoint } from "./checkpoint/inspect.js";
 export type { LoadOptions, Progress } from "./checkpoint/load-options.js";
 export { readTensors, type StoredArray } from "./checkpoint/read-tensors.js";
-export type { SaveOptions } from "./checkpoint/save.js";
+export type { ExportOptions, GgufDType, SaveOptions, SaveProgress } from "./checkpoint/save-options.js";
 export type { FormulaOptions } from "./checkpoint/synthetic.js";
 export { Conversation, type ConversationOptions } from "./conversation.js";
+export { exportGguf } from "./export-gguf.js";
 export type {
   GenerateOptions,
   Generation,

@@ -7,7 +7,8 @@ import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import { type CreateOptions, initialiseCheckpoint } from "./checkpoint/initialise.js";
 import { loadCheckpoint } from "./checkpoint/load.js";
 import type { LoadOptions } from "./checkpoint/load-options.js";
-import { type SaveOptions, saveCheckpoint } from "./checkpoint/save.js";
+import { saveCheckpoint } from "./checkpoint/save.js";
+import type { SaveOptions } from "./checkpoint/save-options.js";
 import { type FormulaOptions, syntheticCheckpoint } from "./checkpoint/synthetic.js";
 import { readTextSettings, type TextSettings } from "./checkpoint/text-settings.js";
 import { createGeneration, type Generation, generate, parseGenerateOptions, Session, type Usage } from "./generate/index.js";
@@ -237,16 +238,18 @@ export class MiniMaxM1 implements LanguageModel {
   }
 
   /**
-   * Saves the checkpoint with the file layout and the tensor names with which it was loaded. Tensors keep their bytes.
+   * Saves the checkpoint with the file layout and the tensor names with which it was loaded. Tensors keep their bytes. With the option
+   * `format: "gguf"`, writes one file for llama.cpp instead.
    *
-   * @param destination a directory (Node). If omitted, the files are returned by name.
+   * @param destination a directory, or the path of a GGUF file (Node). If omitted, the files are returned by name.
+   * @throws {ConfigError} a model that llama.cpp cannot express
    */
   save(destination?: undefined, options?: SaveOptions): Promise<Map<string, Uint8Array>>;
   save(destination: string, options?: SaveOptions): Promise<undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined>;
   save(destination?: string, options?: SaveOptions): Promise<Map<string, Uint8Array> | undefined> {
     if (destination !== undefined && typeof destination !== "string") {
-      throw new InputError(`save: destination: expected the path of a directory, got ${typeof destination}`);
+      throw new InputError(`save: destination: expected a path, got ${typeof destination}`);
     }
     return destination === undefined
       ? saveCheckpoint(this.checkpoint, undefined, options)

@@ -198,6 +198,7 @@ beforeAll(async () => {
       decaySlopes: [main.decaySlopes, whole(main.tinyM1), 0],
       deleteDownload: [main.deleteDownload, "x", { name: "x", store: downloads }],
       estimateMemory: [main.estimateMemory, CONFIG, { context: 4 }],
+      exportGguf: [main.exportGguf, singleFile(), "/dev/null/model.gguf", { dtype: "f16", retries: 0 }],
       formatBytes: [main.formatBytes, 1],
       formatChat: [
         main.formatChat,
@@ -226,6 +227,7 @@ beforeAll(async () => {
       "session.append": [(input: never, options: never) => model.session().append(input, options), [1, 2], {}],
       "model.restore": [method(model, "restore"), model.session().save()],
       "model.save": [(options: never) => model.save(undefined, options), { maxShardBytes: 1000 }],
+      "model.save, GGUF": [(options: never) => boxed.save(undefined, options), { format: "gguf", dtype: "f16" }],
       "tokenizer.encode": [method(boxed.tokenizer!, "encode"), "a"],
       "tokenizer.decode": [method(boxed.tokenizer!, "decode"), [1, 2], { skipSpecialTokens: true }],
       "tokenizer.stream": [(options: never) => boxed.tokenizer!.stream(options).push(1), { skipSpecialTokens: true }],

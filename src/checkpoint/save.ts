@@ -1,26 +1,16 @@
-import * as v from "valibot";
 import { platform } from "#platform";
 import { InputError } from "../base/errors.js";
-import { number, parseOptions, signal } from "../base/options.js";
-import { CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
+import { CONFIG_FILE, GGUF_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 import { type Destination, MemoryDestination } from "../io/destination.js";
 import { encodeSafetensorsHeader } from "../io/safetensors.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { StoredWeights } from "../weights/weights.js";
 import type { Checkpoint, Layout, StoredBuffer } from "./checkpoint.js";
+import { expectGgufPath, parseSaveOptions, progressReporter, type SaveOptions } from "./save-options.js";
 
 /** A loaded checkpoint, or just weights with their configuration. */
 export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
-
-export interface SaveOptions {
-  /**
-   * Divides the weights into files of at most this size. A larger tensor gets a file of its own. By default, loaded weights keep their
-   * division into files, and new weights get files of at most 5 GB.
-   */
-  maxShardBytes?: number;
-  signal?: AbortSignal;
-}
 
 /** A tensor to write. Its bytes are produced chunk by chunk as they are written. */
 interface TensorToWrite {
@@ -49,8 +39,11 @@ interface ShardToWrite {
  *
  * Weights of an earlier checkpoint under the usual names are removed, and so are temporary files of saves whose process has ended.
  *
- * @param destination a directory (Node). Without it, the files are returned by name
- * @throws {CheckpointError} a file that cannot be written
+ * With format `"gguf"`, writes one file for llama.cpp instead. It replaces an earlier file when it is complete.
+ *
+ * @param destination a directory, or the path of a GGUF file (Node). Without it, the files are returned by name
+ * @throws {CheckpointError} a file that cannot be written, or a tokenizer that llama.cpp cannot express
+ * @throws {ConfigError} a model that llama.cpp cannot express
  * @throws {InputError} invalid options; weights that were rounded to 8 bits while loading
  * @throws {MemoryError} without a destination, files that do not fit into memory
  */
@@ -65,18 +58,33 @@ export async function saveCheckpoint(
   destination?: string,
   options: SaveOptions = {},
 ): Promise<Map<string, Uint8Array> | undefined> {
+  const parsed = parseSaveOptions(options);
   const memory = destination === undefined ? new MemoryDestination() : undefined;
-  await writeCheckpoint(checkpoint, memory ?? (await platform.openDestination(destination!)), options);
+  if (parsed.format === "gguf") await writeGgufFile(checkpoint, memory, destination, parsed);
+  else await writeCheckpoint(checkpoint, memory ?? (await platform.openDestination(destination!)), parsed);
   return memory?.files;
 }
 
-const schema = v.strictObject({
-  maxShardBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
-  signal: v.optional(signal),
-});
+/** Writes a GGUF file. Its writer is loaded here, because few programs need it. */
+async function writeGgufFile(
+  { weights, config, files = new Map() }: SaveableCheckpoint,
+  memory: Destination | undefined,
+  path: string | undefined,
+  { dtype, onProgress, signal }: SaveOptions,
+): Promise<void> {
+  if (!memory) expectGgufPath("save: destination", path);
+  const { loadedWeights } = await import("./gguf/weight-readers.js");
+  const { writeGguf } = await import("./gguf/write-gguf.js");
+  const model = { config, files, weights: loadedWeights(weights) };
+  const to = memory ?? (await platform.openFileDestination(path!));
+  await writeGguf(model, to, path ?? GGUF_FILE, { dtype, signal, onBytes: progressReporter("write", onProgress) });
+}
 
-async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, options: SaveOptions): Promise<void> {
-  const { maxShardBytes, signal } = parseOptions(schema, options, "save");
+async function writeCheckpoint(
+  checkpoint: SaveableCheckpoint,
+  to: Destination,
+  { maxShardBytes, onProgress, signal }: SaveOptions,
+): Promise<void> {
   const { weights, config, buffers = [], files = new Map<string, Uint8Array>(), layout } = checkpoint;
   const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
@@ -86,7 +94,9 @@ async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, 
   }
   const tensors = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];
   const originalLayout = maxShardBytes === undefined ? layout : undefined;
+  const report = progressReporter("write", onProgress);
   const shards = originalLayout ? originalShards(tensors, originalLayout) : newShards(tensors, maxShardBytes ?? 5e9);
+  const weightBytes = totalBytes(shards.flatMap(({ items }) => items));
   try {
     for (const { file, metadata, items } of shards) {
       const header = encodeSafetensorsHeader(items, metadata);
@@ -96,6 +106,7 @@ async function writeCheckpoint(checkpoint: SaveableCheckpoint, to: Destination, 
         for (const chunk of item.chunks()) {
           signal?.throwIfAborted();
           await to.write(chunk);
+          report(chunk.byteLength, weightBytes);
         }
       }
     }

@@ -1,7 +1,7 @@
 import { CheckpointError } from "../base/errors.js";
 import { decodeJson, decodeText, isObject } from "../base/json.js";
 import { TOOL_TEMPLATE_FILE } from "../io/checkpoint-files.js";
-import { Tokenizer } from "../text/tokenizer.js";
+import { Tokenizer, type TokenizerFiles } from "../text/tokenizer.js";
 
 /** The files of a tokenizer: either the first file alone, or the other two together. */
 export const TOKENIZER_FILES = ["tokenizer.json", "vocab.json", "merges.txt"] as const;
@@ -32,28 +32,40 @@ export interface TextSettings {
  * @throws {CheckpointError} a damaged file, or files that contradict each other
  */
 export async function readTextSettings(files: ReadonlyMap<string, Uint8Array>): Promise<TextSettings> {
-  const json = (name: string) => (files.has(name) ? decodeJson(files.get(name)!, name, { nonFinite: true }) : undefined);
-  const text = (name: string) => (files.has(name) ? decodeText(files.get(name)!, name) : undefined);
-  const [tokenizerJson, vocab, merges, tokenizerConfig] = [
-    json("tokenizer.json"),
-    json("vocab.json"),
-    text("merges.txt"),
-    json("tokenizer_config.json"),
-  ];
-  const given = {
-    tokenizerJson,
-    vocab,
-    merges,
-    tokenizerConfig,
-    specialTokensMap: json("special_tokens_map.json"),
-    addedTokens: json("added_tokens.json"),
-  };
+  const tokenizerFiles = readTokenizerFiles(files);
+  const tokenizerConfig = readJson(files, "tokenizer_config.json");
   return {
-    tokenizer: hasTokenizerFiles(TOKENIZER_FILES.map((name) => files.has(name))) ? await Tokenizer.fromFiles(given) : undefined,
-    ...readTemplates(text("chat_template.jinja"), text(TOOL_TEMPLATE_FILE), json("chat_template.json"), tokenizerConfig),
+    tokenizer: tokenizerFiles && (await Tokenizer.fromFiles(tokenizerFiles)),
+    ...readTemplates(
+      readText(files, "chat_template.jinja"),
+      readText(files, TOOL_TEMPLATE_FILE),
+      readJson(files, "chat_template.json"),
+      tokenizerConfig,
+    ),
     templateVariables: specialTokens(tokenizerConfig),
-    eosIds: readEosIds(json("generation_config.json")),
+    eosIds: readEosIds(readJson(files, "generation_config.json")),
   };
+}
+
+/** Parses the files of the tokenizer. Returns undefined if the checkpoint has none. @throws {CheckpointError} a damaged file */
+export function readTokenizerFiles(files: ReadonlyMap<string, Uint8Array>): TokenizerFiles | undefined {
+  const given = {
+    tokenizerJson: readJson(files, "tokenizer.json"),
+    vocab: readJson(files, "vocab.json"),
+    merges: readText(files, "merges.txt"),
+    tokenizerConfig: readJson(files, "tokenizer_config.json"),
+    specialTokensMap: readJson(files, "special_tokens_map.json"),
+    addedTokens: readJson(files, "added_tokens.json"),
+  };
+  return hasTokenizerFiles(TOKENIZER_FILES.map((name) => files.has(name))) ? given : undefined;
+}
+
+function readJson(files: ReadonlyMap<string, Uint8Array>, name: string): unknown {
+  return files.has(name) ? decodeJson(files.get(name)!, name, { nonFinite: true }) : undefined;
+}
+
+function readText(files: ReadonlyMap<string, Uint8Array>, name: string): string | undefined {
+  return files.has(name) ? decodeText(files.get(name)!, name) : undefined;
 }
 
 /**

@@ -12,6 +12,7 @@ const commands = {
   serve: () => import("./commands/serve.js").then(({ serve }) => serve),
   eval: () => import("./commands/eval.js").then(({ evaluate }) => evaluate),
   inspect: () => import("./commands/inspect.js").then(({ inspect }) => inspect),
+  export: () => import("./commands/export.js").then(({ exportModel }) => exportModel),
   analyze: () => import("./commands/analyze.js").then(({ analyze }) => analyze),
   plan: () => import("./commands/plan.js").then(({ plan }) => plan),
   fullsize: () => import("./commands/fullsize.js").then(({ fullsize }) => fullsize),
@@ -43,6 +44,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "lightning-m1 inspect ./checkpoint",
     "lightning-m1 inspect config.json --slopes --json",
   ],
+  export: ["lightning-m1 export --gguf m1-puzzles.gguf", "lightning-m1 export ./checkpoint --gguf model.gguf --dtype q8_0"],
   analyze: [
     "lightning-m1 analyze",
     "lightning-m1 analyze m1-puzzles --tokens 1024,4096",

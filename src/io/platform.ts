@@ -16,6 +16,8 @@ export interface Platform {
   openPath(text: string, options: OpenOptions): Promise<ByteSource>;
   /** Opens a directory to write into. */
   openDestination(path: string): Promise<Destination>;
+  /** Opens a path to write one file. An earlier file is replaced when the new one is complete. */
+  openFileDestination(path: string): Promise<Destination>;
   /** Reads the bytes of a `file:` URL. */
   readFile(url: URL): Promise<Uint8Array>;
   /** Opens the store of a cache of downloads. @throws {CheckpointError} there is no place to store files */
@@ -61,10 +63,13 @@ export const platform: Platform = {
     return (await import("./downloads/opfs-store.js")).openOpfsStore(name);
   },
 
-  async openDestination(path) {
-    throw new CheckpointError(`${path}: browsers have no file system to write to (save without a destination to get the files back)`);
-  },
+  openDestination: throwNoFileSystem,
+  openFileDestination: throwNoFileSystem,
 };
+
+async function throwNoFileSystem(path: string): Promise<never> {
+  throw new CheckpointError(`${path}: browsers have no file system to write to (save without a destination to get the files back)`);
+}
 
 function withoutQuery(url: string): string {
   return url.replace(/[?#].*/s, "");

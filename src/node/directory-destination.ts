@@ -62,11 +62,16 @@ export class DirectoryDestination implements Destination {
     await handle?.close();
   }
 
-  private async withWriteErrors(file: string, body: () => Promise<void>): Promise<void> {
-    try {
-      await body();
-    } catch (cause) {
-      throw new CheckpointError(`${join(this.path, file)}: cannot be written: ${(cause as Error).message}`, { cause });
-    }
+  private withWriteErrors(file: string, body: () => Promise<void>): Promise<void> {
+    return withWriteErrors(join(this.path, file), body);
+  }
+}
+
+/** Runs a step of writing. @throws {CheckpointError} in place of any error, with the path */
+export async function withWriteErrors(path: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (cause) {
+    throw new CheckpointError(`${path}: cannot be written: ${(cause as Error).message}`, { cause });
   }
 }

@@ -39,6 +39,10 @@ export const platform: Platform = {
     return new DirectoryDestination(path);
   },
 
+  async openFileDestination(path) {
+    return new (await import("./file-destination.js")).FileDestination(path);
+  },
+
   readFile,
 
   async openStore(name) {

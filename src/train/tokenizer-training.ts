@@ -3,9 +3,10 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, expectArgument, isObjectLike, parseOptions } from "../base/options.js";
+import { chatTemplate } from "../text/chat-template.js";
+import { piecePattern } from "../text/piece-pattern.js";
 import { byteAlphabet } from "../text/tokenizer-files.js";
 import { learnBytePairs } from "./byte-pair-training.js";
-import { chatTemplate } from "./chat-template.js";
 
 /** Options of `trainTokenizer`. */
 export interface TokenizerOptions {
@@ -25,23 +26,6 @@ export interface TokenizerOptions {
 const CHAT_MARKUP_TOKENS = ["<end_of_document>", "<begin_of_document>", "<beginning_of_sentence>", "<end_of_sentence>"];
 /** Tags in the text of a model. Decoding never omits them. */
 const THINK_TOKENS = ["<think>", "</think>"];
-
-/**
- * Matches one piece of text. Tokens never span two pieces. A piece is a word whose only capital is its first letter, any other capital, a
- * digit, or any other character. Each of these includes the space before it. Line breaks and the remaining spaces are pieces too.
- * Consecutive capitals, digits and brackets are therefore separate pieces.
- *
- * The pattern avoids `\s`, whose meaning differs between regex engines.
- */
-const PIECE_PATTERN = [
-  String.raw` ?\p{Lu}?[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]+`,
-  String.raw` ?\p{Lu}`,
-  String.raw` ?\p{N}`,
-  String.raw` ?[^ \t\r\n\p{L}\p{M}\p{N}]`,
-  String.raw`[\r\n]+`,
-  String.raw`[ \t]+(?![^ \t\r\n])`,
-  String.raw`[ \t]`,
-].join("|");
 
 /**
  * Returns whether a special token has a valid form. The form ensures that training cannot learn the token (`<` is always a separate piece),
@@ -101,7 +85,7 @@ export function startTokenizerTraining(options: TokenizerOptions): {
   }
   const pieces = new Map<string, number>();
   const marks = new RegExp(special.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|"), "u");
-  const piece = new RegExp(PIECE_PATTERN, "gu");
+  const piece = new RegExp(piecePattern, "gu");
   return {
     push(text) {
       for (const section of text.split(marks)) {
@@ -136,7 +120,7 @@ function tokenizerFiles(
     pre_tokenizer: {
       type: "Sequence",
       pretokenizers: [
-        { type: "Split", pattern: { Regex: PIECE_PATTERN }, behavior: "Isolated", invert: false },
+        { type: "Split", pattern: { Regex: piecePattern }, behavior: "Isolated", invert: false },
         { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
       ],
     },
