@@ -92,6 +92,19 @@ const standalone: Plugin = {
   },
 };
 
+/** Leaves the writer of GGUF files out of the standalone build, which has no parts that load only when asked for. */
+const withoutGguf: Plugin = {
+  name: "without-gguf",
+  setup(build) {
+    const message = "gguf: not part of lightning-m1/standalone (import lightning-m1, or use the command line: lightning-m1 export)";
+    const contents = `import { InputError } from "./src/base/errors.ts";
+      const fail = () => { throw new InputError(${JSON.stringify(message)}); };
+      export { fail as exportCheckpoint, fail as loadedWeights, fail as writeGguf };`;
+    build.onResolve({ filter: /\/gguf\/index\.js$/ }, ({ path: name }) => ({ path: name, namespace: "without-gguf" }));
+    build.onLoad({ filter: /.*/, namespace: "without-gguf" }, () => ({ contents, resolveDir: path(".") }));
+  },
+};
+
 /** Takes the repair tasks and the kernels from the build for browsers, so that the package contains them once. */
 const sharedData: Plugin = {
   name: "shared-data",
@@ -204,7 +217,7 @@ export default defineConfig([
     // Bundlers that build a worker from this script must not find the address of that worker in it. Turbopack follows constants, but no calls.
     define: { "import.meta.url": "SCRIPT_URL" },
     banner: { js: "const SCRIPT_URL = String(import.meta.url);" },
-    esbuildPlugins: [standalone, licences("standalone")],
+    esbuildPlugins: [standalone, withoutGguf, licences("standalone")],
     async onSuccess() {
       joinStrings("dist/standalone");
       const names = ["index.js", "index.d.ts", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];

@@ -96,7 +96,7 @@ export default defineConfig({
     projects: [
       inNode("node", {
         include: ["tests/**/*.test.ts"],
-        exclude: ["tests/{browser,examples}/**", ...APART, ...(quick ? SLOW : [])],
+        exclude: ["tests/{browser,examples,gguf}/**", ...APART, ...(quick ? SLOW : [])],
         isolate: false,
       }),
       inNode("node-apart", { include: APART, exclude: quick ? SLOW : [], isolate: true }),

@@ -3,8 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { cached } from "./cache.mjs";
-import { tensorTypes, writeGguf } from "./formats/gguf.mjs";
-import { encodeSafetensors, openSafetensors } from "./formats/safetensors.mjs";
+import { encodeSafetensors } from "./formats/safetensors.mjs";
 import { random } from "./random.mjs";
 
 const ALPHA = 3.5565588200778455;
@@ -100,91 +99,7 @@ export async function checkpoint(name, config) {
 export async function gguf(name, config, type) {
   const file = `${place(name, config)}-${type}.gguf`;
   if (existsSync(file)) return file;
-  const tensor = openSafetensors(`${await checkpoint(name, config)}model.safetensors`);
-  writeGguf(`${file}.partial`, metadata(config, type), tensorsOf(config, type, tensor));
-  renameSync(`${file}.partial`, file);
+  const { exportGguf } = await import("../dist/node/index.js");
+  await exportGguf(await checkpoint(name, config), file, { dtype: type.toLowerCase() });
   return file;
-}
-
-function metadata(config, type) {
-  const tokens = Array.from({ length: config.vocab_size }, (_, id) => `<|${id}|>`);
-  const USER_DEFINED = 4;
-  const end = config.vocab_size - 1;
-  const own = {
-    context_length: ["u32", config.max_position_embeddings],
-    embedding_length: ["u32", config.hidden_size],
-    block_count: ["u32", config.num_hidden_layers],
-    feed_forward_length: ["u32", config.intermediate_size],
-    vocab_size: ["u32", config.vocab_size],
-    "attention.head_count": ["u32", config.num_attention_heads],
-    "attention.head_count_kv": ["u32", config.num_key_value_heads],
-    "attention.key_length": ["u32", config.head_dim],
-    "attention.value_length": ["u32", config.head_dim],
-    "attention.layer_norm_rms_epsilon": ["f32", config.rms_norm_eps],
-    "attention.recurrent_layers": ["bool", config.attn_type_list.map((kind) => kind === 0)],
-    "rope.freq_base": ["f32", config.rope_theta],
-    "rope.dimension_count": ["u32", config.rotary_dim],
-    expert_count: ["u32", config.num_local_experts],
-    expert_used_count: ["u32", config.num_experts_per_tok],
-    residual_scale: ["f32", config.layernorm_mlp_alpha],
-  };
-  return [
-    ["general.architecture", "string", "minimax-01"],
-    ["general.name", "string", "bench"],
-    ["general.file_type", "u32", tensorTypes[type].fileType],
-    ...Object.entries(own).map(([key, [kind, value]]) => [`minimax-01.${key}`, kind, value]),
-    // Every token stands only for itself, so that input and output are ids. Nothing is ever merged.
-    ["tokenizer.ggml.model", "string", "gpt2"],
-    ["tokenizer.ggml.pre", "string", "gpt-2"],
-    ["tokenizer.ggml.tokens", "string", tokens],
-    ["tokenizer.ggml.token_type", "i32", tokens.map(() => USER_DEFINED)],
-    ["tokenizer.ggml.merges", "string", ["< |"]],
-    ["tokenizer.ggml.bos_token_id", "u32", end],
-    ["tokenizer.ggml.eos_token_id", "u32", end],
-    ["tokenizer.ggml.add_bos_token", "bool", false],
-  ];
-}
-
-/** Returns the tensors under llama.cpp's names. The experts of a layer are one tensor there. */
-function tensorsOf(config, type, tensor) {
-  const one = (name, source, own = type) => {
-    const { shape } = tensor(source);
-    return { name: `${name}.weight`, shape, type: shape.length === 1 ? "F32" : own, read: () => tensor(source).data };
-  };
-  const stacked = (name, sources) => {
-    const { shape } = tensor(sources[0]);
-    const read = () => {
-      const parts = sources.map((source) => tensor(source).data);
-      const all = new Float32Array(parts.length * parts[0].length);
-      for (const [i, part] of parts.entries()) all.set(part, i * part.length);
-      return all;
-    };
-    return { name: `${name}.weight`, shape: [sources.length, ...shape], type, read };
-  };
-  const layers = config.attn_type_list.flatMap((kind, i) => {
-    const [to, from] = [`blk.${i}`, `model.layers.${i}`];
-    const attention =
-      kind === 0
-        ? { attn_qkv: "qkv_proj", attn_gate: "output_gate", attn_norm_2: "norm", attn_output: "out_proj" }
-        : { attn_q: "q_proj", attn_k: "k_proj", attn_v: "v_proj", attn_output: "o_proj" };
-    const experts = { ffn_gate_exps: "w1", ffn_down_exps: "w2", ffn_up_exps: "w3" };
-    return [
-      one(`${to}.attn_norm`, `${from}.input_layernorm.weight`),
-      one(`${to}.ffn_norm`, `${from}.post_attention_layernorm.weight`),
-      ...Object.entries(attention).map(([name, source]) => one(`${to}.${name}`, `${from}.self_attn.${source}.weight`)),
-      one(`${to}.ffn_gate_inp`, `${from}.block_sparse_moe.gate.weight`, "F32"),
-      ...Object.entries(experts).map(([name, source]) =>
-        stacked(
-          `${to}.${name}`,
-          Array.from({ length: config.num_local_experts }, (_, e) => `${from}.block_sparse_moe.experts.${e}.${source}.weight`),
-        ),
-      ),
-    ];
-  });
-  return [
-    one("token_embd", "model.embed_tokens.weight"),
-    one("output_norm", "model.norm.weight"),
-    one("output", "lm_head.weight"),
-    ...layers,
-  ];
 }

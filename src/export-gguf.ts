@@ -17,6 +17,6 @@ import type { CheckpointSource } from "./io/open-byte-source.js";
 export async function exportGguf(source: CheckpointSource | undefined, path: string, options: ExportOptions = {}): Promise<void> {
   expectGgufPath("exportGguf: path", path);
   const parsed = parseExportOptions(options);
-  const { exportCheckpoint } = await import("./checkpoint/gguf/export-checkpoint.js");
+  const { exportCheckpoint } = await import("./checkpoint/gguf/index.js");
   await exportCheckpoint(source ?? (await bundledModelFiles()), path, parsed);
 }

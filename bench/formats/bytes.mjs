@@ -3,7 +3,4 @@ export const text = (s) => Buffer.from(s, "utf8");
 
 export const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-export const u32 = (x) => bytesOf(Uint32Array.of(x));
-export const i32 = (x) => bytesOf(Int32Array.of(x));
-export const f32 = (x) => bytesOf(Float32Array.of(x));
 export const u64 = (x) => bytesOf(BigUint64Array.of(BigInt(x)));

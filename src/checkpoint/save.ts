@@ -73,8 +73,7 @@ async function writeGgufFile(
   { dtype, onProgress, signal }: SaveOptions,
 ): Promise<void> {
   if (!memory) expectGgufPath("save: destination", path);
-  const { loadedWeights } = await import("./gguf/weight-readers.js");
-  const { writeGguf } = await import("./gguf/write-gguf.js");
+  const { loadedWeights, writeGguf } = await import("./gguf/index.js");
   const model = { config, files, weights: loadedWeights(weights) };
   const to = memory ?? (await platform.openFileDestination(path!));
   await writeGguf(model, to, path ?? GGUF_FILE, { dtype, signal, onBytes: progressReporter("write", onProgress) });

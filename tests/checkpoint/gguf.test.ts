@@ -280,7 +280,12 @@ describe("refused models", () => {
     ["postnorm", { postnorm: false }, /postnorm: expected true, got false/],
     ["different alphas", { layernorm_mlp_alpha: 3 }, /alphas: expected one value, got "?2, 2, 3"?.*one residual scale/],
     ["betas", { layernorm_mlp_beta: 0.5 }, /betas: expected 1, got "?1, 1, 0.5"?/],
-    ["one layer", { num_hidden_layers: 1, attn_type_list: [0] }, /num_hidden_layers: expected at least 2, got 1/],
+    [
+      "lightning only",
+      { attn_type_list: [0, 0, 0] },
+      /attention types: expected lightning and softmax layers, got "?lightning layers only/,
+    ],
+    ["softmax only", { attn_type_list: [1, 1, 1] }, /attention types: expected lightning and softmax layers, got "?softmax layers only/],
   ])("%s", async (_, change, message) => {
     const error = await saved(files({ ...CONFIG, ...change })).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(ConfigError);

@@ -55,7 +55,8 @@ export function expectLlamaCppModel(config: Config): void {
     "does not scale the results of branches",
   );
   expectSetting(config.rotaryDim > 0, "rotary_dim", "at least 2", config.rotaryDim, "always applies the rotary embedding");
-  expectSetting(layers > 1 || attnTypeList[0] === 1, "num_hidden_layers", "at least 2", layers, "divides by the number of layers − 1");
+  const kinds = new Set(attnTypeList).size === 2 ? "both" : attnTypeList[0] === 0 ? "lightning layers only" : "softmax layers only";
+  expectSetting(kinds === "both", "attention types", "lightning and softmax layers", kinds, "ends the process if one kind is missing");
   expectSetting(layers <= MAX_LAYERS, "num_hidden_layers", `at most ${MAX_LAYERS}`, layers, "has this limit");
   const experts = config.numLocalExperts;
   expectSetting(experts <= MAX_EXPERTS, "num_local_experts", `at most ${MAX_EXPERTS}`, experts, "has this limit");

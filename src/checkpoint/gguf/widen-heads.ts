@@ -21,10 +21,10 @@ export interface HeadLayout {
 
 /** Returns the layout of heads. @throws {ConfigError} groups of query heads that do not fit into a power of two */
 export function headLayout(config: Config): HeadLayout {
-  const { numAttentionHeads: heads, numKeyValueHeads: keyValueHeads, dialect, attnTypeList } = config;
+  const { numAttentionHeads: heads, numKeyValueHeads: keyValueHeads, dialect } = config;
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
   // transformers uses llama.cpp's formula for every n.
-  if (dialect === "minimax" || isPowerOfTwo(heads) || !attnTypeList.includes(0)) {
+  if (dialect === "minimax" || isPowerOfTwo(heads)) {
     return { heads, keyValueHeads, lightning: range(heads), softmax: range(heads), keyValue: range(keyValueHeads), normScale: 1 };
   }
   const wide = nextPowerOfTwo(heads);

@@ -1,0 +1,5 @@
+// What is loaded when a program asks for GGUF. The standalone build leaves it out.
+
+export { exportCheckpoint } from "./export-checkpoint.js";
+export { loadedWeights } from "./weight-readers.js";
+export { writeGguf } from "./write-gguf.js";
