@@ -8,7 +8,9 @@ import { memoryPerGpu, replicaCount, replicaSizes, smallestDeployment } from "./
 
 /** A single change that makes a deployment fit. */
 export interface Remedy {
-  readonly change: "weights" | "context" | "concurrency" | "nodes" | "gpusPerNode" | "gpu";
+  /** The option to change. `unifiedBytes` is the memory of a machine with unified memory. */
+  readonly change: "weights" | "context" | "concurrency" | "nodes" | "gpusPerNode" | "gpu" | "ramBytes" | "unifiedBytes";
+  /** The new value: a name, a number of tokens, sequences, nodes or GPUs, or bytes. */
   readonly value: string | number;
 }
 
@@ -26,7 +28,7 @@ export class DeploymentError extends MemoryError {
 }
 
 /** The largest numbers that a remedy suggests. */
-const MAX_SUGGESTED = { nodes: 64, gpusPerNode: 16 } as const;
+export const MAX_SUGGESTED = { nodes: 64, gpusPerNode: 16, gibibytes: 4096 } as const;
 
 /** Throws the error for a deployment that does not fit, with the changes that would make it fit. @throws {DeploymentError} always */
 export function throwDeploymentError(model: Graph, target: DeploymentSettings): never {
@@ -38,11 +40,10 @@ export function throwDeploymentError(model: Graph, target: DeploymentSettings): 
     ...possible.map((p) => memoryPerGpu(model, target, p, Math.ceil(concurrency / replicaCount(p, target))).totalBytes),
   );
   const found = remedies(model, target, possible);
-  const suggestion = found.length > 0 ? `what would fit: ${found.map(describeRemedy).join("; or ")}` : "no single change would make it fit";
   throw new DeploymentError(
-    `plan: ${hardware}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${context} tokens, ` +
+    `plan: ${hardware}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${written(context)} tokens, ` +
       `weights in ${target.weights}: ` +
-      `needs ${formatBytes(needs)} of each GPU, but only ${formatBytes(usable)} may be used (${suggestion})`,
+      `needs ${formatBytes(needs)} of each GPU, but only ${formatBytes(usable)} may be used (${listRemedies(found)})`,
     found,
   );
 }
@@ -87,19 +88,31 @@ function remedies(model: Graph, target: DeploymentSettings, possible: readonly n
   return found;
 }
 
-function describeRemedy({ change, value }: Remedy): string {
+/** Describes remedies in a message. */
+export function listRemedies(found: readonly Remedy[]): string {
+  return found.length > 0 ? `what would fit: ${found.map(describeRemedy).join("; or ")}` : "no single change would make it fit";
+}
+
+const written = (value: string | number) => (typeof value === "number" ? value.toLocaleString("en-US") : value);
+
+/** Describes a remedy, with thousands separators and units. */
+export function describeRemedy({ change, value }: Remedy): string {
   switch (change) {
     case "weights":
       return `weights in ${value}`;
     case "context":
-      return `a context of ${value} tokens`;
+      return `a context of ${written(value)} tokens`;
     case "concurrency":
-      return value === 1 ? "1 sequence" : `${value} sequences at a time`;
+      return value === 1 ? "1 sequence" : `${written(value)} sequences at a time`;
     case "gpusPerNode":
       return `${value} GPUs per node`;
     case "nodes":
       return `${value} nodes`;
     case "gpu":
       return `${value} GPUs`;
+    case "ramBytes":
+      return `${formatBytes(Number(value))} of host memory`;
+    case "unifiedBytes":
+      return `${formatBytes(Number(value))} of unified memory`;
   }
 }

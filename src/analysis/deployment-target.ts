@@ -1,14 +1,15 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
 import { count, flag, number, oneOf, parseOptions, text } from "../base/options.js";
-import { printed, printedJson } from "../base/printed.js";
+import { printedJson } from "../base/printed.js";
 import type { Config } from "../model/config.js";
 import { type CacheScheme, defaultContext } from "./deployment-memory.js";
 import { type Gpu, gpus } from "./gpus.js";
 import { expectServedArchitecture } from "./vllm.js";
 
-/** The hardware and the requirements of a deployment. */
+/** The hardware and the requirements of a deployment with vLLM. */
 export interface DeploymentTarget {
+  engine?: "vllm";
   /** A key of {@link gpus}, or the description of another GPU ("H800"). */
   gpu?: string | Gpu;
   /** GPUs per node (8). */
@@ -36,9 +37,9 @@ export interface DeploymentTarget {
   served?: string;
 }
 
-const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
+export const fraction = number("a number within (0, 1]", (x) => x > 0 && x <= 1);
 
-const gpuSchema = v.union(
+export const gpuSchema = v.union(
   [
     v.pipe(
       v.custom<string>((x) => gpus.some(({ name }) => name === x)),
@@ -49,12 +50,14 @@ const gpuSchema = v.union(
       memoryMiB: count,
       resource: v.optional(oneOf("nvidia.com/gpu", "amd.com/gpu"), "nvidia.com/gpu"),
       caution: v.optional(text),
+      bandwidth: v.optional(number("a number above 0, in bytes per second", (x) => x > 0 && Number.isFinite(x))),
     }),
   ],
   `${gpus.map(({ name }) => JSON.stringify(name)).join(", ")} or { name, memoryMiB }`,
 );
 
 const schema = v.strictObject({
+  engine: v.optional(oneOf("vllm"), "vllm"),
   gpu: v.optional(gpuSchema, "H800"),
   gpusPerNode: v.optional(count, 8),
   nodes: v.optional(count, 1),
@@ -82,7 +85,9 @@ export function parseDeploymentTarget(config: Config, options: DeploymentTarget)
 
 function check({ maxPositionEmbeddings }: Config, { context, served }: DeploymentSettings): void {
   if (context > maxPositionEmbeddings) {
-    throw new InputError(`plan: context: expected at most ${maxPositionEmbeddings} (max_position_embeddings), got ${printed(context)}`);
+    throw new InputError(
+      `plan: context: expected at most ${maxPositionEmbeddings.toLocaleString("en-US")} tokens (max_position_embeddings), got ${context.toLocaleString("en-US")}`,
+    );
   }
   if (!/^[\w/.][\w./:@-]*$/.test(served)) {
     throw new InputError(`plan: served: expected a hub id or a path without spaces and quotes, got ${printedJson(served)}`);

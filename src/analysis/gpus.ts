@@ -11,29 +11,32 @@ export interface Gpu {
   readonly memoryMiB: number;
   /** The name of the resource in Kubernetes. */
   readonly resource: "nvidia.com/gpu" | "amd.com/gpu";
-  /** A reason not to use it for this architecture. */
+  /** Nominal bandwidth of its memory in bytes per second, as in the vendor's data sheet. */
+  readonly bandwidth?: number;
+  /** A reason not to use it for this architecture with vLLM. */
   readonly caution?: string;
 }
 
-function nvidia(name: string, memoryMiB: number): Gpu {
-  return { name, memoryMiB, resource: "nvidia.com/gpu" };
+function nvidia(name: string, memoryMiB: number, bandwidth: number): Gpu {
+  return { name, memoryMiB, resource: "nvidia.com/gpu", bandwidth };
 }
 
 /**
  * GPUs with enough memory for the published model, smallest first. Sizes such as "80 GB" are nominal; `memoryMiB`
- * is the size that drivers report.
+ * is the size that drivers report. Bandwidths are those of the SXM and OAM modules.
  */
 export const gpus: readonly Gpu[] = [
-  nvidia("H100", 81_559),
-  nvidia("H800", 81_559),
-  nvidia("A100", 81_920),
-  nvidia("H20", 97_871),
-  nvidia("H200", 143_771),
-  nvidia("B200", 183_359),
+  nvidia("H100", 81_559, 3.35e12),
+  nvidia("H800", 81_559, 3.35e12),
+  nvidia("A100", 81_920, 2.039e12),
+  nvidia("H20", 97_871, 4e12),
+  nvidia("H200", 143_771, 4.8e12),
+  nvidia("B200", 183_359, 8e12),
   {
     name: "MI300X",
     memoryMiB: 196_592,
     resource: "amd.com/gpu",
+    bandwidth: 5.3e12,
     caution: "vLLM's lightning attention is reported to need more shared memory (128 KiB) than an MI300X has (64 KiB)",
   },
 ];

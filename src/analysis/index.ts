@@ -17,6 +17,7 @@ export {
   standardError,
   tauAverage,
 } from "./benchmarks.js";
+export type { DecodeRate } from "./decode-rate.js";
 export { DeploymentError, type Remedy } from "./deployment-error.js";
 export { type GuideClaim, type GuideVerdict, guideClaims } from "./deployment-guide-claims.js";
 export {
@@ -26,7 +27,14 @@ export {
   deploymentMemory,
   type WeightScheme,
 } from "./deployment-memory.js";
+export {
+  type DeploymentOption,
+  type DeploymentOptionsRequest,
+  deploymentOptions,
+  type EngineOptions,
+} from "./deployment-options.js";
 export type { DeploymentTarget } from "./deployment-target.js";
+export { type Engine, engines, type Precision, type Unsupported } from "./engines.js";
 export {
   type CountedFlops,
   type CountingRule,
@@ -56,11 +64,15 @@ export {
   ratioToDeepSeekR1,
   type Series,
 } from "./generation-comparison.js";
+export { type GgmlType, type GgufFormat, type GgufTensor, ggmlTypes, ggufFormats, ggufTensors } from "./gguf-tensors.js";
 export { type Gpu, gpus, gpusNeeded, usableBytes } from "./gpus.js";
 export { kubernetesManifest } from "./kubernetes-manifest.js";
+export { LLAMA_CPP_VERSION, llamaServerCommand } from "./llama-cpp.js";
+export type { LlamaCppCache, LlamaCppTarget } from "./llama-cpp-target.js";
 export { type BlockParameters, type ParameterTable, parameterTable } from "./parameters.js";
 export { deepseekR1, type LatentForm, type Peer, type PeerParameters, peerCost, peerParameters, qwen3 } from "./peer-models.js";
 export { planDeployment } from "./plan-deployment.js";
+export type { DeviceMemory, LlamaCppDeployment } from "./plan-llama-cpp.js";
 export type { Deployment } from "./smallest-deployment.js";
 export { tensorParallelSizes } from "./tensor-parallel.js";
 export { reportedTrainingCost, type TrainingCost, type TrainingCostOptions, trainingCost } from "./training-cost.js";

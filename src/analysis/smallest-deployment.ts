@@ -2,7 +2,8 @@
 // smallest p is best, because the remaining GPUs become further replicas. vLLM has no pipeline parallelism for this architecture.
 
 import type { Config } from "../model/config.js";
-import type { Graph } from "../model/graph.js";
+import type { Block, Graph } from "../model/graph.js";
+import { type DecodeRate, decodeRate } from "./decode-rate.js";
 import { CACHE_BLOCK_TOKENS, type CacheScheme, type DeploymentMemory, deploymentMemory } from "./deployment-memory.js";
 import type { DeploymentSettings } from "./deployment-target.js";
 import { type Gpu, usableBytes } from "./gpus.js";
@@ -33,6 +34,8 @@ export interface Deployment {
   readonly usableBytes: number;
   /** Total number of tokens, over all sequences, that fit into the cache of a replica. */
   readonly cacheTokens: number;
+  /** Absent if the bandwidth of the GPU is not known. */
+  readonly decode?: DecodeRate;
   /** Warnings about the plan. */
   readonly notes: readonly string[];
 }
@@ -84,6 +87,7 @@ export function smallestDeployment(model: Graph, target: DeploymentSettings): De
     const nodesPerReplica = Math.ceil(tensorParallel / gpusPerNode);
     const blocks = Math.ceil(context / CACHE_BLOCK_TOKENS) * sequences;
     const blockBytes = memory.keyValueBytes / blocks;
+    const decode = decodeRateOf(model, target, tensorParallel, sequences, memory);
     const free = memory.keyValueBytes + usable - memory.totalBytes;
     return {
       served,
@@ -102,10 +106,28 @@ export function smallestDeployment(model: Graph, target: DeploymentSettings): De
       memory,
       usableBytes: usable,
       cacheTokens: blockBytes > 0 ? Math.floor(free / blockBytes) * CACHE_BLOCK_TOKENS : sequences * context,
+      ...(decode && { decode }),
       notes: notes(model.config, gpu, nodesPerReplica),
     };
   }
   return undefined;
+}
+
+/** Estimates the speed of a replica. Its GPUs work at the same time, so the bytes of one of them count. */
+function decodeRateOf(
+  model: Graph,
+  { gpu, weights, context }: DeploymentSettings,
+  tensorParallel: number,
+  batch: number,
+  { weightsBytes, keyValueBytes, stateBytes }: DeploymentMemory,
+): DecodeRate | undefined {
+  const bytesOf = (part: Block) => {
+    const tensors = model.tensors.filter(({ block }) => block === part);
+    return deploymentMemory({ ...model, tensors }, { weights, tensorParallel, context }).weightsBytes;
+  };
+  const experts = bytesOf("expert");
+  const [sequences, rest] = [keyValueBytes + 2 * stateBytes, weightsBytes - experts - bytesOf("embedding")];
+  return decodeRate([{ weights: rest, experts, sequences, bandwidth: gpu.bandwidth }], { config: model.config, sequences: batch });
 }
 
 function notes({ dialect }: Config, { name, caution }: Gpu, nodesPerReplica: number): string[] {

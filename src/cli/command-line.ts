@@ -54,7 +54,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   fullsize: ["lightning-m1 fullsize", "lightning-m1 fullsize --verify ./golden/full-size", "lightning-m1 fullsize --layers 2 --json"],
   plan: [
-    "lightning-m1 plan --gpu H20 --context 1000000 --concurrency 4",
+    "lightning-m1 plan --context 200k --users 10 --precision int4",
+    "lightning-m1 plan --gpu H20 --context 1M --users 4",
+    "lightning-m1 plan --weights Q4_K_M --gpu H100 --gpus-per-node 1 --ram 512GB",
+    "lightning-m1 plan --weights Q6_K --unified-memory 512GB --bandwidth 819GB",
     "lightning-m1 plan --weights bf16 --nodes 2 --kubernetes | kubectl apply -f -",
   ],
   serve: [

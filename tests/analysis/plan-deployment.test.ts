@@ -308,7 +308,7 @@ describe("the published model", () => {
   test("an error names what is missing and which single changes would fit", () => {
     const error = refused({ weights: "bf16", context: 1_000_000, concurrency: 2 }, m1);
     expect(error.message).toMatch(
-      /8 H800 .*2 sequences.*1000000 tokens.*bf16.*GiB.*75\.19 GiB.*weights in experts_int8; or 16 GPUs per node; or 2 nodes; or H200 GPUs\)$/,
+      /8 H800 .*2 sequences.*1,000,000 tokens.*bf16.*GiB.*75\.19 GiB.*weights in experts_int8; or 16 GPUs per node; or 2 nodes; or H200 GPUs\)$/,
     );
     expect(error).toMatchObject({ name: "DeploymentError" });
     expect(error.remedies).toContainEqual({ change: "gpu", value: "H200" });
@@ -339,7 +339,7 @@ test.each([
   [{ gpu: { name: "X" } }, "plan: gpu"],
   [{ utilization: 1.1 }, "plan: utilization: …number…(0, 1]…1.1"],
   [{ nodes: 0 }, "plan: nodes: …integer…1…0"],
-  [{ context: 10_240_001 }, "plan: context: …10240000…max_position_embeddings…10240001"],
+  [{ context: 10_240_001 }, "plan: context: …10,240,000…max_position_embeddings…10,240,001"],
   [{ served: "a b; rm -rf /" }, 'plan: served: …hub id…path…"a b; rm -rf /"'],
   [{ served: "--port" }, "plan: served: …path"],
   [{ weights: "fp8" }, 'plan: weights: …"bf16"…"experts_int8"…"fp8"'],

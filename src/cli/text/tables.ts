@@ -12,8 +12,10 @@ export function labelledLines(entries: readonly (readonly [label: string, text: 
 export function wrapWords(label: string, words: readonly string[]): string[] {
   const lines: string[] = [label];
   for (const word of words) {
-    if (lines.at(-1)!.length + word.length > WIDTH && lines.at(-1)!.trim() !== "") lines.push(" ".repeat(label.length));
-    lines[lines.length - 1] += lines.at(-1)!.length > label.length ? ` ${word}` : word;
+    const next = lines.at(-1)!.length > label.length ? ` ${word}` : word;
+    const isFull = lines.at(-1)!.length + next.length > WIDTH && lines.at(-1)!.trim() !== "";
+    if (isFull) lines.push(" ".repeat(label.length) + word);
+    else lines[lines.length - 1] += next;
   }
   return lines;
 }
