@@ -112,27 +112,13 @@ export interface GgufTensor {
   readonly layer?: number;
 }
 
-/** Names in GGUF files by the end of the name in MiniMax's checkpoints. */
+/** Names in GGUF files by the last part of the name in MiniMax's checkpoints. */
 const NAMES: Readonly<Record<string, string>> = {
-  "embed_tokens.weight": "token_embd",
-  "model.norm.weight": "output_norm",
-  "lm_head.weight": "output",
-  "input_layernorm.weight": "attn_norm",
-  "post_attention_layernorm.weight": "ffn_norm",
-  "qkv_proj.weight": "attn_qkv",
-  "output_gate.weight": "attn_gate",
-  "self_attn.norm.weight": "attn_norm_2",
-  "out_proj.weight": "attn_output",
-  "o_proj.weight": "attn_output",
-  "q_proj.weight": "attn_q",
-  "k_proj.weight": "attn_k",
-  "v_proj.weight": "attn_v",
-  "moe.gate.weight": "ffn_gate_inp",
-  "w1.weight": "ffn_gate_exps",
-  "w2.weight": "ffn_down_exps",
-  "w3.weight": "ffn_up_exps",
+  ...{ embed_tokens: "token_embd", lm_head: "output", input_layernorm: "attn_norm", post_attention_layernorm: "ffn_norm" },
+  ...{ qkv_proj: "attn_qkv", output_gate: "attn_gate", norm: "attn_norm_2", out_proj: "attn_output", o_proj: "attn_output" },
+  ...{ q_proj: "attn_q", k_proj: "attn_k", v_proj: "attn_v" },
+  ...{ gate: "ffn_gate_inp", w1: "ffn_gate_exps", w2: "ffn_down_exps", w3: "ffn_up_exps" },
 };
-const ENDINGS = Object.keys(NAMES).sort((a, b) => b.length - a.length);
 
 /**
  * Lists the tensors of a model's GGUF file with their types and bytes, as `llama-quantize` writes them. Norms and routers are float32.
@@ -152,7 +138,7 @@ export function ggufTensors(model: Model, format: GgufFormat): GgufTensor[] {
   const place = { layers: attnTypeList.length, group: Math.floor(numAttentionHeads / numKeyValueHeads) };
 
   function gguf({ name: stored, shape: own, block, layer, expert }: GraphTensor): GgufTensor {
-    const kind = NAMES[ENDINGS.find((ending) => stored.endsWith(ending))!]!;
+    const kind = stored === "model.norm.weight" ? "output_norm" : NAMES[stored.split(".").at(-2)!]!;
     const shape = expert === undefined ? own : [experts, ...own];
     const isMatrix = own.length === 2 && block !== "router";
     const isHead = kind === "output" || (kind === "token_embd" && tieWordEmbeddings);

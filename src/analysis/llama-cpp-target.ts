@@ -55,10 +55,7 @@ const schema = v.strictObject({
   gpusPerNode: v.optional(index),
   ramBytes: v.optional(count),
   ramBandwidth: v.optional(rate),
-  unified: v.optional(
-    v.custom<boolean>((x) => typeof x === "boolean", "true or false"),
-    false,
-  ),
+  unified: v.optional(flag, false),
   context: v.optional(count),
   concurrency: v.optional(count, 1),
   weights: v.optional(oneOf(...ggufFormats), "Q4_K_M"),

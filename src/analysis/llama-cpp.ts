@@ -18,27 +18,24 @@ const DEFAULT_BATCH_TOKENS = 2048;
 export const CHECKPOINTS = 4;
 
 /**
- * Checks that llama.cpp's architecture `minimax-01` computes this model: experts, no shared expert, residual branches that carry the
- * normalised input, and one residual scale for all branches.
+ * Checks that llama.cpp's architecture `minimax-01` computes this model: experts, no shared expert, both kinds of attention, a rotary
+ * embedding, residual branches that carry the normalised input, and one residual scale for all branches.
  *
  * @throws {InputError} it does not
  */
 export function expectLlamaCppArchitecture(config: Config, where: string): void {
-  const { dialect, numLocalExperts, sharedIntermediateSize, postnorm, residual } = config;
+  const { dialect, numLocalExperts, sharedIntermediateSize, postnorm, residual, rotaryDim, attnTypeList } = config;
   const { alpha } = residual.mlp;
-  const oneScale = Object.values(residual).every((scale) => scale.alpha === alpha && scale.beta === 1);
-  const missing =
-    dialect === "hypenet"
-      ? "hypenet"
-      : numLocalExperts === 0
-        ? "a model without experts"
-        : sharedIntermediateSize > 0
-          ? "a shared expert"
-          : !postnorm
-            ? "postnorm false"
-            : !oneScale
-              ? "several residual scales, or a beta other than 1"
-              : undefined;
+  const reasons: Readonly<Record<string, boolean>> = {
+    hypenet: dialect === "hypenet",
+    "a model without experts": numLocalExperts === 0,
+    "a shared expert": sharedIntermediateSize > 0,
+    "postnorm false": !postnorm,
+    "one kind of attention": new Set(attnTypeList).size < 2,
+    "no rotary embedding": rotaryDim === 0,
+    "several residual scales, or a beta other than 1": Object.values(residual).some((scale) => scale.alpha !== alpha || scale.beta !== 1),
+  };
+  const missing = Object.keys(reasons).find((reason) => reasons[reason]);
   if (missing === undefined) return;
   throw new InputError(
     `${where}: model: expected a model like MiniMax-M1, got ${missing}, which llama.cpp ${LLAMA_CPP_VERSION} does not implement (estimateMemory computes the memory of this library)`,

@@ -202,7 +202,7 @@ function notes({ config: { dialect } }: Graph, { unified }: LlamaCppSettings): s
       ? ["macOS limits the memory of the GPU: sudo sysctl iogpu.wired_limit_mb=… raises it (llama-server --list-devices shows it)"]
       : []),
     ...(dialect === "minimax"
-      ? ["this checkpoint is in transformers' dialect, which llama.cpp's converter does not read (it reads MiniMax's own dialect)"]
+      ? ["llama.cpp's converter does not read this checkpoint, which is in transformers' dialect (lightning-m1 export --gguf does)"]
       : []),
   ];
 }

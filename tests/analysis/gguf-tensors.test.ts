@@ -126,6 +126,13 @@ test("a tied head is the embedding, with the head's type", () => {
 test("unknown formats and other architectures are refused", () => {
   expect(() => ggufTensors(m1, "Q4" as never)).toThrow(facts('ggufTensors: format: …"Q4_K_M"…"Q4"'));
   expect(() => ggufTensors(hypeNet2B, "Q8_0")).toThrow(facts("ggufTensors: model: …MiniMax-M1…hypenet…llama.cpp 0.5.0"));
-  const shared = parseConfig({ ...tinyM1.source, shared_intermediate_size: 96 });
-  expect(() => ggufTensors(shared, "Q8_0")).toThrow(facts("ggufTensors: model: …shared expert"));
+  for (const [change, message] of [
+    [{ shared_intermediate_size: 96 }, "shared expert"],
+    [{ postnorm: false }, "postnorm false"],
+    [{ attn_type_list: Array(8).fill(1) }, "one kind of attention"],
+    [{ layernorm_mlp_alpha: 2 }, "several residual scales"],
+  ] as const) {
+    const model = parseConfig({ ...tinyM1.source, ...change });
+    expect(() => ggufTensors(model, "Q8_0")).toThrow(facts(`ggufTensors: model: …${message}…llama.cpp 0.5.0`));
+  }
 });

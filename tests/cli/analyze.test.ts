@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { deploymentMemory, guideClaims } from "../../src/analysis/index.js";
+import { deploymentMemory, ggufTensors, guideClaims } from "../../src/analysis/index.js";
 import { PAGE_COLORS, PALETTE } from "../../src/cli/figures/figure.js";
 import { estimateMemory, graph, hypeNet2B, minimaxM1, tinyM1 } from "../../src/index.js";
 import { facts } from "../support/facts.js";
@@ -131,6 +131,23 @@ describe("memory", () => {
     expect(stdout).toMatch(/total, f32 +\S+ MiB fits/);
     expect(stdout).not.toMatch(/guide|streamed/);
     expect((await json("m1-puzzles")).memory.contexts).toEqual([4096]);
+  });
+
+  test("in llama.cpp: the tensors of each format, caches and states of softmax and lightning layers, at most 256 sequences", async () => {
+    const { memory } = await json("minimax-m1", "--context", "4096,200k", "--batch", "2");
+    for (const { weights, context, weightsBytes, keyValueBytes, stateBytes, activationBytes, totalBytes } of memory.llamaCpp) {
+      expect(weightsBytes).toBe(ggufTensors(minimaxM1, weights).reduce((sum, { bytes }) => sum + bytes, 0));
+      expect([keyValueBytes, stateBytes]).toEqual([2 * Math.ceil(context / 256) * 256 * 40 * 1024, 2 * 280 * 2 ** 20]);
+      expect(totalBytes).toBe(weightsBytes + keyValueBytes + stateBytes + activationBytes);
+    }
+    expect(memory.llamaCpp.length).toBe(12);
+    const { stdout } = await run(["analyze"]);
+    expect(stdout).toContain("total, Q4_K_M (weights: 257.93 GiB)");
+    const page = readFileSync(join(root, "docs/analysis.md"), "utf8");
+    const rows = [...stdout.matchAll(/total, (\w+) \(weights: (.*?)\) +(\S+ GiB) +(\S+ GiB) +(\S+ GiB)/g)];
+    expect(rows.length).toBe(6);
+    for (const [, format, ...cells] of rows) expect(page).toContain(`| total, \`${format}\` | ${cells.join(" | ")} |`);
+    for (const args of [["minimax-m1", "--batch", "257"], ["hypenet-2b"]]) expect((await json(...args)).memory.llamaCpp).toEqual([]);
   });
 
   test("--context and --batch", async () => {

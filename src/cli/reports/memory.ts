@@ -1,5 +1,14 @@
-import { type DeploymentMemory, deploymentMemory, type GuideClaim, gpusNeeded, guideClaims } from "../../analysis/index.js";
-import { estimateMemory, type Graph, type MemoryEstimate } from "../../index.js";
+import {
+  type DeploymentMemory,
+  type DeviceMemory,
+  deploymentMemory,
+  type GgufFormat,
+  type GuideClaim,
+  gpusNeeded,
+  guideClaims,
+  planDeployment,
+} from "../../analysis/index.js";
+import { estimateMemory, type Graph, InputError, type MemoryEstimate } from "../../index.js";
 
 /** Memory of a model and of sequences that fill their contexts. */
 export interface Memory {
@@ -8,6 +17,8 @@ export interface Memory {
   readonly batch: number;
   /** Memory of a server with vLLM. Empty for models that vLLM does not implement. */
   readonly server: readonly ServerMemory[];
+  /** Memory of a server with llama.cpp. Empty for models that llama.cpp does not implement, and for more sequences than it runs. */
+  readonly llamaCpp: readonly LlamaCppMemory[];
   /** Claims of the deployment guide. Empty for models other than MiniMax-M1. */
   readonly guideClaims: readonly GuideClaim[];
   readonly library: readonly LibraryMemory[];
@@ -20,6 +31,12 @@ export interface ServerMemory extends DeploymentMemory {
   readonly gpus: readonly { readonly name: string; readonly memoryMiB: number; readonly needed: number | null }[];
 }
 
+/** Memory of a server with llama.cpp that has everything in one memory, without checkpoints of states. */
+export interface LlamaCppMemory extends Omit<DeviceMemory, "name" | "usableBytes"> {
+  readonly weights: GgufFormat;
+  readonly context: number;
+}
+
 /** Memory in this library, with resident weights in a given precision, or with weights streamed as stored. */
 export interface LibraryMemory extends MemoryEstimate {
   readonly residency: "resident" | "streamed";
@@ -28,6 +45,8 @@ export interface LibraryMemory extends MemoryEstimate {
   readonly context: number;
 }
 
+/** The formats of GGUF files whose memory is reported. */
+export const GGUF_FORMATS = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"] as const satisfies readonly GgufFormat[];
 export const SCHEMES = ["experts_int8", "bf16"] as const;
 export const PRECISIONS = ["q8", "bf16", "f32"] as const;
 
@@ -38,6 +57,7 @@ export function memoryReport(graph: Graph, contexts: readonly number[], batch: n
     contexts,
     batch,
     server: schemes.flatMap((weights) => contexts.map((context) => serverMemory(graph, { weights, context, batch }))),
+    llamaCpp: GGUF_FORMATS.flatMap((weights) => contexts.flatMap((context) => llamaCppMemory(graph, { weights, context, batch }))),
     guideClaims: guideClaims(graph),
     library: [...PRECISIONS, "as stored" as const].flatMap((dtype) =>
       PRECISIONS.flatMap((kv) => contexts.map((context) => libraryMemory(graph, { dtype, kv, context, batch }))),
@@ -52,6 +72,31 @@ function serverMemory(graph: Graph, options: ServerOptions): ServerMemory {
   const gpus = gpusNeeded(graph, options).map(({ gpu: { name, memoryMiB }, needed = null }) => ({ name, memoryMiB, needed }));
   return { weights, context, ...deploymentMemory(graph, options), gpus };
 }
+
+function llamaCppMemory(
+  graph: Graph,
+  { weights, context, batch }: Pick<LlamaCppMemory, "weights" | "context"> & { batch: number },
+): LlamaCppMemory[] {
+  try {
+    const target = {
+      engine: "llama.cpp",
+      gpusPerNode: 0,
+      ramBytes: Number.MAX_SAFE_INTEGER,
+      weights,
+      context,
+      concurrency: batch,
+    } as const;
+    const { name: _, usableBytes: __, ...memory } = planDeployment(graph, target).hostMemory!;
+    const stateBytes = memory.stateBytes / STATE_COPIES;
+    return [{ weights, context, ...memory, stateBytes, totalBytes: memory.totalBytes - memory.stateBytes + stateBytes }];
+  } catch (error) {
+    if (error instanceof InputError) return [];
+    throw error;
+  }
+}
+
+/** Copies of the states in a plan: the states themselves, and four checkpoints. */
+const STATE_COPIES = 5;
 
 type LibraryOptions = Pick<LibraryMemory, "dtype" | "kv" | "context"> & { readonly batch: number };
 

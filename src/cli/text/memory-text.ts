@@ -1,13 +1,14 @@
 import { type DeploymentMemory, VLLM_DEFAULTS, VLLM_VERSION } from "../../analysis/index.js";
 import { formatBytes } from "../../index.js";
-import { type LibraryMemory, type Memory, PRECISIONS, SCHEMES } from "../reports/memory.js";
+import { GGUF_FORMATS, type LibraryMemory, type LlamaCppMemory, type Memory, PRECISIONS, SCHEMES } from "../reports/memory.js";
 import { count, table } from "./tables.js";
 import type { Colours } from "./terminal.js";
 
-/** Formats the memory report: on a server, GPUs needed, claims of the deployment guide, and in this library. */
+/** Formats the memory report: with vLLM, GPUs needed, with llama.cpp, claims of the deployment guide, and in this library. */
 export function memorySections(memory: Memory, dim: Colours["dim"]): string[][] {
   return [
     ...(memory.server.length > 0 ? [serverLines(memory, dim), gpuLines(memory, dim)] : []),
+    ...(memory.llamaCpp.length > 0 ? [llamaCppLines(memory, dim)] : []),
     ...(memory.guideClaims.length > 0 ? [guideLines(memory, dim)] : []),
     libraryLines(memory, dim),
   ];
@@ -28,7 +29,7 @@ function serverLines({ contexts, batch, server }: Memory, dim: Colours["dim"]): 
   ];
   return table(
     [
-      [`memory on a server, ${sequences(batch)} of`, ...contexts.map(count)],
+      [`memory with vLLM, ${sequences(batch)} of`, ...contexts.map(count)],
       ...SCHEMES.map((scheme) => row(`weights, ${scheme}`, scheme, "weightsBytes")),
       ...COMMON_ROWS.map(([key, label]) => row(label, SCHEMES[0], key)),
       ...SCHEMES.map((scheme) => row(`total, ${scheme}`, scheme, "totalBytes")),
@@ -49,6 +50,25 @@ function gpuLines({ server }: Memory, dim: Colours["dim"]): string[] {
   return [
     ...table([["GPUs that hold the model", ...Object.values(GPU_SIZES)], ...rows], dim),
     dim(`${kinds.join(", ")}; 95 % of each used, every layer shared by all`),
+  ];
+}
+
+function llamaCppLines({ contexts, batch, llamaCpp }: Memory, dim: Colours["dim"]): string[] {
+  const of = (format: string) => llamaCpp.filter(({ weights }) => weights === format);
+  const cells = (format: string, key: Exclude<keyof LlamaCppMemory, "weights">) => of(format).map((one) => formatBytes(one[key]));
+  return [
+    ...table(
+      [
+        [`memory in llama.cpp, ${sequences(batch)} of`, ...contexts.map(count)],
+        ["keys and values, f16", ...cells("Q8_0", "keyValueBytes")],
+        ...GGUF_FORMATS.map((format) => [
+          `total, ${format} (weights: ${formatBytes(of(format)[0]!.weightsBytes)})`,
+          ...cells(format, "totalBytes"),
+        ]),
+      ],
+      dim,
+    ),
+    dim("in one memory, without checkpoints of lightning states; plan places layers"),
   ];
 }
 

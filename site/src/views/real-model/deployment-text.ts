@@ -117,5 +117,8 @@ function remedyText({ change, value }: Remedy): string {
       return `${amount} servers`;
     case "gpu":
       return `${amount} as the kind of GPU`;
+    case "ramBytes":
+    case "unifiedBytes":
+      return `${formatBytes(Number(value))} of memory`;
   }
 }
