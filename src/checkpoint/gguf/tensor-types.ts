@@ -107,7 +107,7 @@ function fromFloat16(half: number): number {
  */
 function toQ8(values: Float32Array, name: string): Uint8Array {
   const out = new Uint8Array((values.length / Q8_0_BLOCK) * Q8_0_BLOCK_BYTES);
-  const view = new DataView(out.buffer);
+  const integers = new Int8Array(out.buffer);
   for (let from = 0, to = 0; from < values.length; from += Q8_0_BLOCK, to += Q8_0_BLOCK_BYTES) {
     let largest = 0;
     for (let i = from; i < from + Q8_0_BLOCK; i++) {
@@ -120,10 +120,12 @@ function toQ8(values: Float32Array, name: string): Uint8Array {
     scratch[0] = scale;
     const stored = toFloat16(scratchWord[0]!);
     if (stored === INFINITE_FLOAT16) throw new WeightError(`${name}: expected numbers of at most 8.3e6, got ${largest} (use dtype "bf16")`);
-    view.setUint16(to, stored, true);
+    out[to] = stored & 0xff;
+    out[to + 1] = stored >>> 8;
     for (let i = 0; i < Q8_0_BLOCK; i++) {
       const x = Math.fround(values[from + i]! * inverse);
-      view.setInt8(to + 2 + i, x < 0 ? -Math.floor(0.5 - x) : Math.floor(x + 0.5));
+      // Truncation towards zero, so halves are rounded away from it.
+      integers[to + 2 + i] = (x < 0 ? x - 0.5 : x + 0.5) | 0;
     }
   }
   return out;
