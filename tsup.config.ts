@@ -96,10 +96,10 @@ const standalone: Plugin = {
 const withoutGguf: Plugin = {
   name: "without-gguf",
   setup(build) {
-    const message = "gguf: not part of lightning-m1/standalone (import lightning-m1, or use the command line: lightning-m1 export)";
+    const message = "gguf: not part of lightning-m1/standalone (import lightning-m1, or run npx lightning-m1 export)";
     const contents = `import { InputError } from "./src/base/errors.ts";
       const fail = () => { throw new InputError(${JSON.stringify(message)}); };
-      export { fail as exportCheckpoint, fail as loadedWeights, fail as writeGguf };`;
+      export { fail as exportCheckpoint, fail as saveModel };`;
     build.onResolve({ filter: /\/gguf\/index\.js$/ }, ({ path: name }) => ({ path: name, namespace: "without-gguf" }));
     build.onLoad({ filter: /.*/, namespace: "without-gguf" }, () => ({ contents, resolveDir: path(".") }));
   },

@@ -1,5 +1,5 @@
 import { bundledModelFiles } from "./bundled-model.js";
-import { type ExportOptions, expectGgufPath, parseExportOptions } from "./checkpoint/save-options.js";
+import type { ExportOptions } from "./checkpoint/save-options.js";
 import type { CheckpointSource } from "./io/open-byte-source.js";
 
 /**
@@ -15,8 +15,6 @@ import type { CheckpointSource } from "./io/open-byte-source.js";
  * @throws {InputError} invalid options
  */
 export async function exportGguf(source: CheckpointSource | undefined, path: string, options: ExportOptions = {}): Promise<void> {
-  expectGgufPath("exportGguf: path", path);
-  const parsed = parseExportOptions(options);
   const { exportCheckpoint } = await import("./checkpoint/gguf/index.js");
-  await exportCheckpoint(source ?? (await bundledModelFiles()), path, parsed);
+  await exportCheckpoint(source ?? bundledModelFiles, path, options);
 }

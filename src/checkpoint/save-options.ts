@@ -1,9 +1,7 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { callback, flag, isObjectLike, number, oneOf, parseOptions, signal, text } from "../base/options.js";
+import { callback, number, oneOf, parseOptions, signal } from "../base/options.js";
 import type { OpenOptions } from "../io/byte-source.js";
-import type { CacheOptions } from "../io/downloads/store.js";
-import { retryOptionSchemas } from "../io/retry-options.js";
 
 /** Precision of matrices in a GGUF file. `q8_0` has 8 bits per number, and a scale for each block of 32. */
 export type GgufDType = "f32" | "f16" | "bf16" | "q8_0";
@@ -40,7 +38,8 @@ export interface SaveOptions {
 /** Options of `exportGguf`: those of opening a checkpoint, precision and progress. */
 export interface ExportOptions extends OpenOptions, Pick<SaveOptions, "dtype" | "onProgress"> {}
 
-const ggufDType = oneOf("f32", "f16", "bf16", "q8_0");
+/** Schema of a precision. */
+export const ggufDType = oneOf("f32", "f16", "bf16", "q8_0");
 
 const saveSchema = v.strictObject({
   format: v.optional(oneOf("safetensors", "gguf")),
@@ -50,29 +49,10 @@ const saveSchema = v.strictObject({
   signal: v.optional(signal),
 });
 
-const exportSchema = v.strictObject({
-  dtype: v.optional(ggufDType),
-  onProgress: v.optional(callback<NonNullable<SaveOptions["onProgress"]>>()),
-  onWarning: v.optional(callback<(message: string) => void>()),
-  revision: v.optional(text),
-  localFilesOnly: v.optional(flag),
-  cache: v.optional(
-    v.custom<boolean | CacheOptions>((x) => typeof x === "boolean" || isObjectLike(x), "true, false or options of a cache"),
-  ),
-  ...retryOptionSchemas,
-  signal: v.optional(signal),
-});
-
-/** Checks options of `save`. @throws {InputError} invalid or unknown options, or options of the other format */
+/** Checks options of `save`. @throws {InputError} invalid or unknown options, or a precision of safetensors */
 export function parseSaveOptions(options: SaveOptions) {
   const parsed = parseOptions(saveSchema, options, "save");
-  const isGguf = parsed.format === "gguf";
-  if (isGguf && parsed.maxShardBytes !== undefined) {
-    throw new InputError(
-      `save: maxShardBytes: expected only with format "safetensors", got ${parsed.maxShardBytes} (a GGUF file is one file)`,
-    );
-  }
-  if (!isGguf && parsed.dtype !== undefined) {
+  if (parsed.dtype !== undefined && parsed.format !== "gguf") {
     throw new InputError(
       `save: dtype: expected only with format "gguf", got ${JSON.stringify(parsed.dtype)} (safetensors keep the stored precision)`,
     );
@@ -80,22 +60,11 @@ export function parseSaveOptions(options: SaveOptions) {
   return parsed;
 }
 
-/** Checks options of `exportGguf`. @throws {InputError} invalid or unknown options */
-export function parseExportOptions(options: ExportOptions) {
-  return parseOptions(exportSchema, options, "exportGguf");
-}
-
-/** Checks the path of a GGUF file. @throws {InputError} anything but a path that ends with `.gguf` */
-export function expectGgufPath(where: string, path: unknown): asserts path is string {
-  if (typeof path === "string" && /[^\\/]\.gguf$/i.test(path)) return;
-  throw new InputError(`${where}: expected the path of a .gguf file, got ${typeof path === "string" ? JSON.stringify(path) : typeof path}`);
-}
-
 /** Returns a function that adds bytes and reports the progress of a phase. */
 export function progressReporter(phase: SaveProgress["phase"], onProgress: NonNullable<SaveOptions["onProgress"]> = () => {}) {
   let doneBytes = 0;
   return (bytes: number, totalBytes: number): void => {
     doneBytes += bytes;
-    onProgress({ phase, doneBytes, totalBytes, fraction: totalBytes === 0 ? 1 : doneBytes / totalBytes });
+    onProgress({ phase, doneBytes, totalBytes, fraction: doneBytes / totalBytes });
   };
 }

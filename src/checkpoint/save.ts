@@ -1,13 +1,13 @@
 import { platform } from "#platform";
 import { InputError } from "../base/errors.js";
-import { CONFIG_FILE, GGUF_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
+import { CONFIG_FILE, INDEX_FILE, WEIGHTS_FILE } from "../io/checkpoint-files.js";
 import { type Destination, MemoryDestination } from "../io/destination.js";
 import { encodeSafetensorsHeader } from "../io/safetensors.js";
 import { sizeOf } from "../runtime/tensor.js";
 import { STORED_BYTES } from "../weights/stored-rows.js";
 import type { StoredWeights } from "../weights/weights.js";
 import type { Checkpoint, Layout, StoredBuffer } from "./checkpoint.js";
-import { expectGgufPath, parseSaveOptions, progressReporter, type SaveOptions } from "./save-options.js";
+import { parseSaveOptions, progressReporter, type SaveOptions } from "./save-options.js";
 
 /** A loaded checkpoint, or just weights with their configuration. */
 export type SaveableCheckpoint = Pick<Checkpoint, "config" | "weights"> & Partial<Pick<Checkpoint, "buffers" | "files" | "layout">>;
@@ -59,24 +59,11 @@ export async function saveCheckpoint(
   options: SaveOptions = {},
 ): Promise<Map<string, Uint8Array> | undefined> {
   const parsed = parseSaveOptions(options);
+  // The writer of GGUF files is loaded when it is needed, because few programs need it.
+  if (parsed.format === "gguf") return (await import("./gguf/index.js")).saveModel(checkpoint, destination, parsed);
   const memory = destination === undefined ? new MemoryDestination() : undefined;
-  if (parsed.format === "gguf") await writeGgufFile(checkpoint, memory, destination, parsed);
-  else await writeCheckpoint(checkpoint, memory ?? (await platform.openDestination(destination!)), parsed);
+  await writeCheckpoint(checkpoint, memory ?? (await platform.openDestination(destination!)), parsed);
   return memory?.files;
-}
-
-/** Writes a GGUF file. Its writer is loaded here, because few programs need it. */
-async function writeGgufFile(
-  { weights, config, files = new Map() }: SaveableCheckpoint,
-  memory: Destination | undefined,
-  path: string | undefined,
-  { dtype, onProgress, signal }: SaveOptions,
-): Promise<void> {
-  if (!memory) expectGgufPath("save: destination", path);
-  const { loadedWeights, writeGguf } = await import("./gguf/index.js");
-  const model = { config, files, weights: loadedWeights(weights) };
-  const to = memory ?? (await platform.openFileDestination(path!));
-  await writeGguf(model, to, path ?? GGUF_FILE, { dtype, signal, onBytes: progressReporter("write", onProgress) });
 }
 
 async function writeCheckpoint(

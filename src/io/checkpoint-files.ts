@@ -5,9 +5,6 @@ export const CONFIG_FILE = "config.json";
 /** Name of the file of weights in a checkpoint that is not split. */
 export const WEIGHTS_FILE = "model.safetensors";
 
-/** Name of a saved GGUF file that has no path. */
-export const GGUF_FILE = "model.gguf";
-
 /** Name of the index of a split checkpoint. It maps each tensor to the file that holds it. */
 export const INDEX_FILE = "model.safetensors.index.json";
 

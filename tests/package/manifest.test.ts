@@ -27,3 +27,11 @@ test("the lock file names no address, and every platform's packages", () => {
   expect(lock.match(/"resolved": .*/g)).toEqual(manifest.workspaces.map((folder: string) => `"resolved": "${folder}",`));
   expect(missingPackages(JSON.parse(lock))).toEqual([]);
 });
+
+test("the versions of llama.cpp's package are exact, and its lock file names no address, and every platform's packages", () => {
+  const { dependencies } = JSON.parse(read("tests/gguf/package.json"));
+  for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  const lock = read("tests/gguf/package-lock.json");
+  expect(lock).not.toMatch(/"resolved"|https?:\/\/[^"]*\.tgz/);
+  expect(missingPackages(JSON.parse(lock))).toEqual([]);
+});

@@ -8,14 +8,25 @@ import { matchWeights } from "../match-weights.js";
 import { type ExportOptions, progressReporter } from "../save-options.js";
 import { findShards, keepListedTensors, readShardHeader, readShardSizes, readTextFile, type Shard, tensorsByName } from "../shards.js";
 import { checkTiedHead } from "../tied-head.js";
+import { expectGgufPath, parseExportOptions } from "./export-options.js";
 import { expectLlamaCppModel } from "./llama-cpp-model.js";
 import { storedWeights } from "./weight-readers.js";
 import { writeGguf } from "./write-gguf.js";
 
-/** Converts the files of a checkpoint to a GGUF file, without loading the model. */
-export async function exportCheckpoint(source: CheckpointSource, path: string, options: ExportOptions): Promise<void> {
+/**
+ * Converts the files of a checkpoint to a GGUF file, without loading the model.
+ *
+ * @param source may be a function that returns the source, which is called after the checks of the arguments
+ */
+export async function exportCheckpoint(
+  source: CheckpointSource | (() => Promise<CheckpointSource>),
+  path: string,
+  given: ExportOptions,
+): Promise<void> {
+  expectGgufPath("exportGguf: path", path);
+  const options = parseExportOptions(given);
   const { dtype, onProgress = () => {}, onWarning, signal } = options;
-  const from = await openByteSource(source, options);
+  const from = await openByteSource(typeof source === "function" ? await source() : source, options);
   try {
     const { config } = await readConfigFile(from, "give a checkpoint's directory", options);
     expectLlamaCppModel(config);

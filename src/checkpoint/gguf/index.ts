@@ -1,5 +1,4 @@
 // What is loaded when a program asks for GGUF. The standalone build leaves it out.
 
 export { exportCheckpoint } from "./export-checkpoint.js";
-export { loadedWeights } from "./weight-readers.js";
-export { writeGguf } from "./write-gguf.js";
+export { saveModel } from "./save-model.js";
