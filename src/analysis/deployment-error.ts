@@ -39,7 +39,7 @@ export function throwDeploymentError(model: Graph, target: DeploymentSettings): 
   const needs = Math.min(
     ...possible.map((p) => memoryPerGpu(model, target, p, Math.ceil(concurrency / replicaCount(p, target))).totalBytes),
   );
-  const found = remedies(model, target, possible);
+  const found = remedies(model, target);
   throw new DeploymentError(
     `plan: ${hardware}: ${describeRemedy({ change: "concurrency", value: concurrency })} of ${written(context)} tokens, ` +
       `weights in ${target.weights}: ` +
@@ -48,44 +48,41 @@ export function throwDeploymentError(model: Graph, target: DeploymentSettings): 
   );
 }
 
-function remedies(model: Graph, target: DeploymentSettings, possible: readonly number[]): Remedy[] {
-  const fits = (change: Partial<DeploymentSettings>) => smallestDeployment(model, { ...target, ...change }) !== undefined;
-  const usable = usableBytes(target.gpu, target.utilization);
-  const found: Remedy[] = [];
-  if (target.weights === "bf16" && fits({ weights: "experts_int8" })) found.push({ change: "weights", value: "experts_int8" });
-
-  const context = Math.max(
-    ...possible.map((p) => {
-      const sequences = Math.ceil(target.concurrency / replicaCount(p, target));
-      return (
-        CACHE_BLOCK_TOKENS *
-        largestFitting(
-          (blocks) => memoryPerGpu(model, target, p, sequences, blocks * CACHE_BLOCK_TOKENS).totalBytes <= usable,
-          target.context / CACHE_BLOCK_TOKENS,
-        )
-      );
-    }),
-  );
-  if (context > 0) found.push({ change: "context", value: context });
-
-  const concurrency = Math.max(
-    ...possible.map(
-      (p) =>
-        replicaCount(p, target) *
-        largestFitting((sequences) => memoryPerGpu(model, target, p, sequences).totalBytes <= usable, target.concurrency),
+function remedies(model: Graph, target: DeploymentSettings): Remedy[] {
+  const fits = ({ change, value }: Remedy) => {
+    const other = change === "gpu" ? gpus.find(({ name }) => name === value) : value;
+    return smallestDeployment(model, { ...target, [change]: other }) !== undefined;
+  };
+  const larger = gpus.filter(({ memoryMiB, caution }) => memoryMiB > target.gpu.memoryMiB && !caution);
+  return [
+    ...firstFitting("weights", target.weights === "bf16" ? ["experts_int8"] : [], fits),
+    ...mostFitting("context", target.context, fits, CACHE_BLOCK_TOKENS),
+    ...mostFitting("concurrency", target.concurrency, fits),
+    ...firstFitting("gpusPerNode", upTo(MAX_SUGGESTED.gpusPerNode, target.gpusPerNode), fits),
+    ...firstFitting("nodes", upTo(MAX_SUGGESTED.nodes, target.nodes), fits),
+    ...firstFitting(
+      "gpu",
+      larger.map(({ name }) => name),
+      fits,
     ),
-  );
-  if (concurrency > 0) found.push({ change: "concurrency", value: concurrency });
+  ];
+}
 
-  for (const change of ["gpusPerNode", "nodes"] as const) {
-    const more = Array.from({ length: MAX_SUGGESTED[change] }, (_, i) => i + 1).find(
-      (value) => value > target[change] && fits({ [change]: value }),
-    );
-    if (more) found.push({ change, value: more });
-  }
-  const larger = gpus.find((gpu) => gpu.memoryMiB > target.gpu.memoryMiB && !gpu.caution && fits({ gpu }));
-  if (larger) found.push({ change: "gpu", value: larger.name });
-  return found;
+/** Returns the integers above `from`, up to `most`. */
+export function upTo(most: number, from: number): number[] {
+  return Array.from({ length: Math.max(0, most - from) }, (_, i) => from + 1 + i);
+}
+
+/** Returns the first value of an option that fits, as a list of at most one remedy. */
+export function firstFitting(change: Remedy["change"], values: readonly (string | number)[], fits: (remedy: Remedy) => boolean): Remedy[] {
+  const value = values.find((one) => fits({ change, value: one }));
+  return value === undefined ? [] : [{ change, value }];
+}
+
+/** Returns the largest multiple of `step` below `limit` that fits, as a list of at most one remedy. */
+export function mostFitting(change: Remedy["change"], limit: number, fits: (remedy: Remedy) => boolean, step = 1): Remedy[] {
+  const value = step * largestFitting((n) => n === 0 || fits({ change, value: n * step }), (limit - 1) / step);
+  return value > 0 ? [{ change, value }] : [];
 }
 
 /** Describes remedies in a message. */

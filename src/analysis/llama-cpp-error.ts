@@ -1,13 +1,24 @@
 import { formatBytes } from "../base/errors.js";
 import type { Graph } from "../model/graph.js";
-import { DeploymentError, describeRemedy, listRemedies, MAX_SUGGESTED, type Remedy } from "./deployment-error.js";
+import {
+  DeploymentError,
+  describeRemedy,
+  firstFitting,
+  listRemedies,
+  MAX_SUGGESTED,
+  mostFitting,
+  type Remedy,
+  upTo,
+} from "./deployment-error.js";
 import { ggufFormats } from "./gguf-tensors.js";
 import { gpus, usableBytes } from "./gpus.js";
 import { largestFitting } from "./largest-fitting.js";
-import { MAX_SEQUENCES } from "./llama-cpp.js";
-import { cacheCellsOf, modelBytes } from "./llama-cpp-memory.js";
+import { CACHE_PAD_TOKENS } from "./llama-cpp.js";
+import { modelBytes } from "./llama-cpp-memory.js";
 import type { LlamaCppSettings } from "./llama-cpp-target.js";
 import { smallestLlamaCppDeployment, total } from "./plan-llama-cpp.js";
+
+const GIB = 2 ** 30;
 
 /** Throws the error for a deployment that does not fit, with the changes that would make it fit. @throws {DeploymentError} always */
 export function throwLlamaCppError(model: Graph, target: LlamaCppSettings): never {
@@ -31,33 +42,32 @@ export function throwLlamaCppError(model: Graph, target: LlamaCppSettings): neve
 
 function remedies(model: Graph, target: LlamaCppSettings): Remedy[] {
   const { unified, gpusPerNode, gpu, ramBytes, utilization, weights, context, concurrency } = target;
-  const planned = (change: Partial<LlamaCppSettings>) => smallestLlamaCppDeployment(model, { ...target, ...change });
-  const fits = (change: Partial<LlamaCppSettings>) => planned(change) !== undefined;
-  const found: Remedy[] = [];
-  const smaller = ggufFormats.slice(ggufFormats.indexOf(weights) + 1).find((format) => fits({ weights: format }));
-  if (smaller) found.push({ change: "weights", value: smaller });
-
-  const cells = cacheCellsOf(1);
-  const tokens = cells * largestFitting((blocks) => blocks === 0 || fits({ context: blocks * cells }), (context - 1) / cells);
-  if (tokens > 0) found.push({ change: "context", value: tokens });
-  const sequences = largestFitting((running) => running === 0 || fits({ concurrency: running }), Math.min(concurrency - 1, MAX_SEQUENCES));
-  if (sequences > 0) found.push({ change: "concurrency", value: sequences });
-
-  if (!unified && gpusPerNode > 0) {
-    const more = Array.from({ length: MAX_SUGGESTED.gpusPerNode }, (_, i) => i + 1).find(
-      (n) => n > gpusPerNode && fits({ gpusPerNode: n }),
-    );
-    if (more) found.push({ change: "gpusPerNode", value: more });
-    const larger = gpus.find((one) => one.memoryMiB > gpu.memoryMiB && fits({ gpu: one }));
-    if (larger) found.push({ change: "gpu", value: larger.name });
-  }
-  if (unified) {
-    const memoryMiB = 1024 * (1 + largestFitting((gib) => !fits({ gpu: { ...gpu, memoryMiB: 1024 * gib } }), MAX_SUGGESTED.gibibytes));
-    if (fits({ gpu: { ...gpu, memoryMiB } })) found.push({ change: "unifiedBytes", value: memoryMiB * 2 ** 20 });
-  } else {
-    const host = planned({ ramBytes: Number.MAX_SAFE_INTEGER })?.hostMemory;
-    const needed = host && 2 ** 30 * Math.ceil(host.totalBytes / utilization / 2 ** 30);
-    if (needed && needed > (ramBytes ?? 0)) found.push({ change: "ramBytes", value: needed });
-  }
-  return found;
+  const fits = ({ change, value }: Remedy) => {
+    const changed =
+      change === "gpu"
+        ? { gpu: gpus.find(({ name }) => name === value)! }
+        : change === "unifiedBytes"
+          ? { gpu: { ...gpu, memoryMiB: Number(value) / 2 ** 20 } }
+          : { [change]: value };
+    return smallestLlamaCppDeployment(model, { ...target, ...changed }) !== undefined;
+  };
+  const others = unified || gpusPerNode === 0 ? [] : gpus.filter(({ memoryMiB }) => memoryMiB > gpu.memoryMiB);
+  // The memory of the host is computed, because a search by bisection needs a limit.
+  const { hostMemory } = smallestLlamaCppDeployment(model, { ...target, ramBytes: Number.MAX_SAFE_INTEGER }) ?? {};
+  const hostBytes = Math.ceil((hostMemory?.totalBytes ?? 0) / utilization / GIB) * GIB;
+  const machine =
+    GIB * (1 + (unified ? largestFitting((gib) => !fits({ change: "unifiedBytes", value: gib * GIB }), MAX_SUGGESTED.gibibytes) : 0));
+  return [
+    ...firstFitting("weights", ggufFormats.slice(ggufFormats.indexOf(weights) + 1), fits),
+    ...mostFitting("context", context, fits, CACHE_PAD_TOKENS),
+    ...mostFitting("concurrency", concurrency, fits),
+    ...firstFitting("gpusPerNode", unified || gpusPerNode === 0 ? [] : upTo(MAX_SUGGESTED.gpusPerNode, gpusPerNode), fits),
+    ...firstFitting(
+      "gpu",
+      others.map(({ name }) => name),
+      fits,
+    ),
+    ...firstFitting("unifiedBytes", unified ? [machine] : [], fits),
+    ...firstFitting("ramBytes", unified || hostBytes <= (ramBytes ?? 0) ? [] : [hostBytes], fits),
+  ];
 }
