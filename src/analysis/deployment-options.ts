@@ -125,7 +125,9 @@ function llamaCppOptions(graph: Graph, kinds: readonly (string | Gpu)[], needs: 
   const host = least((ramBytes) => planned({ gpusPerNode: 0, ramBytes }));
   return [
     ...gpusOnly,
-    ...(split ? [{ hardware: "gpu+host", gpu: split.plan.gpu!, gpuCount: 1, nodes: 1, ...split } as const] : []),
+    ...(split && split.plan.cpuExpertLayers > 0
+      ? [{ hardware: "gpu+host", gpu: split.plan.gpu!, gpuCount: 1, nodes: 1, ...split } as const]
+      : []),
     ...(unified ? [{ hardware: "unified", gpuCount: 0, nodes: 1, ...unified } as const] : []),
     ...(host ? [{ hardware: "host", gpuCount: 0, nodes: 1, ...host } as const] : []),
   ];

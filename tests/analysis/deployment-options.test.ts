@@ -8,7 +8,7 @@ import {
   type Precision,
   planDeployment,
 } from "../../src/analysis/index.js";
-import { graph, hypeNet2B, minimaxM1 } from "../../src/index.js";
+import { graph, hypeNet2B, minimaxM1, tinyM1 } from "../../src/index.js";
 import { facts } from "../support/facts.js";
 
 const m1 = graph(minimaxM1);
@@ -106,6 +106,11 @@ test("more context, users and bits never need less of a kind of hardware", () =>
   for (const change of [{ context: 1_000_000 }, { concurrency: 20 }, { precision: "int8" }])
     for (const [kind, size] of Object.entries(sizes(change)))
       expect(size, `${JSON.stringify(change)} ${kind}`).toBeGreaterThanOrEqual(base[kind]!);
+});
+
+test("a GPU that holds the whole model needs no experts in host memory", () => {
+  const { options } = of(deploymentOptions(tinyM1, { gpus: ["H100"] }), "llama.cpp");
+  expect(options.map(({ hardware }) => hardware)).toEqual(["gpus", "unified", "host"]);
 });
 
 test("nothing fits: no options, and no error", () => {

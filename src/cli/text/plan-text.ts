@@ -62,7 +62,7 @@ export function llamaCppText(source: string, plan: LlamaCppDeployment, { bold, d
     ? "all layers in unified memory"
     : !gpu
       ? "all layers in the memory of the host"
-      : `${count(gpuLayers)} layers, with the head, on ${gpuMemory.length} × ${gpu.name}${layersPerGpu.length > 1 ? ` (${layersPerGpu.join(", ")})` : ""}`;
+      : `${gpuLayers === 1 ? "the head" : `${count(gpuLayers)} layers, with the head,`} on ${gpuMemory.length} × ${gpu.name}${layersPerGpu.length > 1 ? ` (${layersPerGpu.join(", ")})` : ""}`;
   const experts =
     cpuExpertLayers > 0 ? `, without the experts of the first ${count(cpuExpertLayers)}, which lie in the memory of the host` : "";
   return sectionsText(bold(visible(source)), [
@@ -87,7 +87,9 @@ export function llamaCppText(source: string, plan: LlamaCppDeployment, { bold, d
       ...labelledLines([
         ["weights", bytes(device.weightsBytes)],
         ...(device.keyValueBytes > 0 ? [["keys, values", bytes(device.keyValueBytes)] as const] : []),
-        ["lightning states", `${bytes(device.stateBytes)}${device === hostMemory && gpu ? ", as checkpoints" : ""}`],
+        ...(device.stateBytes > 0
+          ? [["lightning states", `${bytes(device.stateBytes)}${device === hostMemory && gpu ? ", as checkpoints" : ""}`] as const]
+          : []),
         ...(device.activationBytes > 0 ? [["forward pass", `${bytes(device.activationBytes)}, estimated`] as const] : []),
         ["total", bold(bytes(device.totalBytes))],
         ...(device.usableBytes === undefined ? [] : [["may be used", bytes(device.usableBytes)] as const]),
