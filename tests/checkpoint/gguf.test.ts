@@ -406,6 +406,7 @@ describe("the tokenizer", () => {
     expect(types[tokens.indexOf("<beginning_of_sentence>")]).toBe(3);
     expect(types[tokens.indexOf("<think>")]).toBe(4);
     expect([tokens[309], types[309]]).toEqual(["[PAD309]", 5]);
+    expect(get("ggml.suppress_tokens")).toEqual(types.flatMap((type, id) => (type === 5 ? [id] : [])));
     expect(get("ggml.merges")[0]).toMatch(/^\S+ \S+$/);
     expect(get("ggml.model")).toBe("gpt2");
     expect(get("ggml.pre")).toBe("poro-chat");

@@ -87,6 +87,7 @@ export function tokenizerMetadata(
     }),
     ["tokenizer.ggml.add_bos_token", "bool", false],
     ["tokenizer.ggml.add_eos_token", "bool", false],
+    ...(types.includes(UNUSED) ? [["tokenizer.ggml.suppress_tokens", "i32", indicesOf(types, UNUSED)] as const] : []),
     ...(template === undefined ? [] : [["tokenizer.chat_template", "string", template] as const]),
     ...(toolTemplate === undefined
       ? []
@@ -121,6 +122,11 @@ function namedTokens({ tokens, added }: TokenizerDefinition, vocabSize: number):
     return special.has(id) ? (special.get(id) ? CONTROL : USER_DEFINED) : NORMAL;
   });
   return { texts, types };
+}
+
+/** Returns where a value is in a list. */
+function indicesOf(values: readonly number[], wanted: number): number[] {
+  return values.flatMap((value, i) => (value === wanted ? [i] : []));
 }
 
 function unusedName(id: number, names: ReadonlySet<string>): string {

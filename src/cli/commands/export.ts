@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, isAbsolute } from "node:path";
 import { defineCommand } from "citty";
 import { exportGguf, type GgufDType, maskUrls } from "../../index.js";
 import { commonOptions, UsageError } from "../options.js";
@@ -56,7 +56,7 @@ export const exportModel = defineCommand({
       [
         `${path}: ${(size / 2 ** 20).toFixed(1)} MiB`,
         `llama-server -m ${file}`,
-        `printf 'FROM %s\\n' ${file} > Modelfile && ollama create ${shellQuoted(name)} -f Modelfile && ollama run ${shellQuoted(name)}`,
+        `printf 'FROM %s\\n' ${isAbsolute(path) ? file : shellQuoted(`./${path.replace(/^\.\//, "")}`)} > Modelfile && ollama create ${shellQuoted(name)} -f Modelfile && ollama run ${shellQuoted(name)}`,
         "",
       ].join("\n"),
     );
