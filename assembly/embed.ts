@@ -3,6 +3,7 @@
 // Tokens begin to end are independent.
 
 import { slot } from "./pack";
+import { unpackRowQ4 } from "./q4";
 import { unpackRow } from "./q8";
 import { at } from "./simd";
 
@@ -30,6 +31,10 @@ export function embedBf16(y: usize, ids: usize, w: usize, N: i32, begin: i32, en
 
 export function embedQ8(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
   for (let t = begin; t < end; t++) unpackRow(y + (((<usize>t) * (<usize>N)) << 2), w, i32.load(at(ids, t)), N);
+}
+
+export function embedQ4(y: usize, ids: usize, w: usize, N: i32, begin: i32, end: i32): void {
+  for (let t = begin; t < end; t++) unpackRowQ4(y + (((<usize>t) * (<usize>N)) << 2), w, i32.load(at(ids, t)), N);
 }
 
 /** Computes the backward pass for float32: dw_{ids_t} += dy_t, token by token. Columns begin to end are independent. */

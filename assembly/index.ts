@@ -13,6 +13,12 @@ export function probe(a: f32, b: f32, c: f32): f32 {
   return f32x4.extract_lane(madd(f32x4.splat(a), f32x4.splat(b), f32x4.splat(c)), 3);
 }
 
+/** Returns the product of bytes that a 4-bit matmul of the relaxed build computes, to test whether the engine multiplies them correctly. */
+export function probeBytes(a: i32, b: i32): i32 {
+  const x = i8x16.splat(<i8>a), w = i8x16.splat(<i8>b);
+  return ASC_FEATURE_RELAXED_SIMD ? i16x8.extract_lane_s(i16x8.relaxed_dot_i8x16_i7x16_s(x, w), 7) : 2 * a * b;
+}
+
 /** y = e^x for elements begin to end, begin and end multiples of 4. */
 export function exponential(y: usize, x: usize, begin: i32, end: i32): void {
   for (let i = begin; i < end; i += 4) v128.store(y + ((<usize>i) << 2), exp(v128.load(x + ((<usize>i) << 2))));
@@ -25,7 +31,7 @@ export function exponentialNegative(y: usize, x: usize, begin: i32, end: i32): v
 
 export { attention, attentionWorkspaceBytes } from "./attention";
 export { attentionBackwardKV, attentionBackwardQ, attentionBackwardWorkspaceBytes } from "./attention-backward";
-export { embedBackward, embedBf16, embedF32, embedQ8 } from "./embed";
+export { embedBackward, embedBf16, embedF32, embedQ4, embedQ8 } from "./embed";
 export { embedSynthetic, syntheticF32, matmulSynthetic } from "./synthetic";
 export { joinHeads, joinHeadsBackward, scaleRows, scaleRowsBackward } from "./heads";
 export { loadKeysValues, storeKeysValues } from "./kv-pages";
@@ -33,14 +39,16 @@ export { lightning, lightningStep, lightningSteps, lightningWorkspaceBytes } fro
 export { lightningBackward, lightningBackwardWorkspaceBytes } from "./lightning-backward";
 export { matmulBf16, matmulF32, matmulWorkspaceBytes } from "./matmul";
 export { matmulBackwardW, matmulBackwardWorkspaceBytes, matmulBackwardX, packColumnTiles } from "./matmul-backward";
+export { matmulQ4, matmulQ4WorkspaceBytes } from "./matmul-q4";
 export { matmulQ8, matmulQ8WorkspaceBytes } from "./matmul-q8";
 export { rmsNorm, rmsNormBackwardW, rmsNormBackwardX } from "./norm";
 export { adamW, sumOfSquares } from "./optimizer";
 export { packRows, rowTiles } from "./matmul-tile";
-export { matmulListBf16, matmulListF32, matmulListSynthetic, matmulListQ8 } from "./matmul-list";
+export { matmulListBf16, matmulListF32, matmulListQ4, matmulListQ8, matmulListSynthetic } from "./matmul-list";
 export { bf16ToF32, countNonFinite, f16ToF32, f32ToBf16, f32ToF16, packBf16, packF32, unpackBf16, unpackF32 } from "./pack";
 export { mix, residual, sigmoidGate, silu, siluGate } from "./pointwise";
 export { addScaled, mixBackward, sigmoidGateBackward, siluBackward, siluGateBackward } from "./pointwise-backward";
+export { packQ4, q4RowBytes, quantizeRowsQ4, unpackQ4 } from "./q4";
 export { packQ8, quantizeRows, unpackQ8 } from "./q8";
 export { rope, ropeBackward } from "./rope";
 export { gather, gatherBackward, groupByExpert, route, routeBackward, scatter, scatterBackward } from "./route";

@@ -4,6 +4,7 @@
 
 import { matmulSynthetic } from "./synthetic";
 import { matmulBf16, matmulF32 } from "./matmul";
+import { matmulQ4 } from "./matmul-q4";
 import { matmulQ8 } from "./matmul-q8";
 import { at } from "./simd";
 
@@ -19,6 +20,11 @@ export function matmulListQ8(list: usize, count: i32, ws: usize, begin: i32, end
   matmulList<i8>(list, count, ws, begin, end);
 }
 
+/** u8 stands for 4-bit weights, two to a byte. */
+export function matmulListQ4(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
+  matmulList<u8>(list, count, ws, begin, end);
+}
+
 /** For synthetic weights; u64 stands for a spec, which is eight bytes. */
 export function matmulListSynthetic(list: usize, count: i32, ws: usize, begin: i32, end: i32): void {
   matmulList<u64>(list, count, ws, begin, end);
@@ -30,7 +36,8 @@ export function matmulListSynthetic(list: usize, count: i32, ws: usize, begin: i
     const from = max(begin, 0), to = min(end, panels);
     if (from < to) {
       const y = load<usize>(list), x = load<usize>(list, 4), arranged = load<usize>(list, 8), w = load<usize>(list, 12);
-      if (sizeof<W>() == 1) matmulQ8(y, x, arranged, w, M, N, K, ws, from, to);
+      if (sizeof<W>() == 1 && !isSigned<W>()) matmulQ4(y, x, arranged, w, M, N, K, ws, from, to);
+      else if (sizeof<W>() == 1) matmulQ8(y, x, arranged, w, M, N, K, ws, from, to);
       else if (sizeof<W>() == 8) matmulSynthetic(y, x, arranged, w, M, N, K, ws, from, to);
       else if (sizeof<W>() == 2) matmulBf16(y, x, arranged, w, M, N, K, ws, from, to);
       else matmulF32(y, x, arranged, w, M, N, K, ws, from, to);

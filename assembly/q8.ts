@@ -45,7 +45,7 @@ function magnitude(x: usize, n: i32, levels: f32): f32 {
 }
 
 // Rounds to the nearest integer, ties to even; NaN becomes 0.
-@inline function round(x: v128): v128 {
+@inline export function round(x: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(x));
 }
 
@@ -81,10 +81,10 @@ function quantize(dst: usize, step: usize, x: usize, n: i32, scale: f32): i32 {
   return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
 }
 
-// Loads four floats, or fewer, padded with zeros.
-@inline function four(x: usize, n: i32): v128 {
+// Loads n floats, at most four, padded with zeros.
+@inline export function four(x: usize, n: i32): v128 {
   if (n >= 4) return v128.load(x);
-  const one = load<f32>(x), two = n > 1 ? load<f32>(x, 4) : 0, three = n > 2 ? load<f32>(x, 8) : 0;
+  const one = n > 0 ? load<f32>(x) : 0, two = n > 1 ? load<f32>(x, 4) : 0, three = n > 2 ? load<f32>(x, 8) : 0;
   return f32x4.replace_lane(f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(0), 0, one), 1, two), 2, three);
 }
 

@@ -2,7 +2,7 @@
 //
 //   at(p, i)          address of the i-th float32 after p
 //   madd(a, b, c)     a·b + c: fused in the relaxed build, rounded twice in the others
-//   hsum, hmax        over the four lanes, always in the same order
+//   hsum, hmax, hmin  over the four lanes, always in the same order; isum of integers
 //   exp               e^x, see its bound below
 //   expNegative       e^x for x ≤ 0: the same bits, inlined, with half the work
 //   sigmoid           1 / (1 + e^−x)
@@ -25,6 +25,14 @@
 
 @inline export function hmax(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 2)), max(f32x4.extract_lane(x, 1), f32x4.extract_lane(x, 3)));
+}
+
+@inline export function isum(x: v128): i32 {
+  return i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1) + i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3);
+}
+
+@inline export function hmin(x: v128): f32 {
+  return min(min(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 2)), min(f32x4.extract_lane(x, 1), f32x4.extract_lane(x, 3)));
 }
 
 // Constants of the exponential, in memory, because V8 rebuilds a vector constant with several instructions wherever it is used.

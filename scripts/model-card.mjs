@@ -26,7 +26,8 @@ writeFileSync(join(folder, "README.md"), kind === "policy" ? policyCard() : supe
 
 function policyCard() {
   copyFileSync(join(run, "curves.svg"), join(folder, "curves.svg"));
-  const [sampled, greedy, q8] = [evaluate("policy"), evaluate("policy", "--greedy"), evaluate("policy", "--dtype", "q8")];
+  const [sampled, greedy] = [evaluate("policy"), evaluate("policy", "--greedy")];
+  const [q8, q4] = ["q8", "q4"].map((dtype) => evaluate("policy", "--dtype", dtype));
   const { parameterCount, activatedParameterCount } = graph(json("models/m1-puzzles/config.json"));
   const plan = json("examples/cispo-tiny.json");
   const batches = metrics.filter(({ step }) => step !== undefined);
@@ -66,11 +67,14 @@ training data.
 | before RL | sampled in the same way from [the supervised model](../m1-puzzles-supervised/README.md), before reinforcement learning |
 | greedy | greedy decoding |
 | 8-bit | sampled in the same way, with 8-bit weights |
+| 4-bit | sampled in the same way, with 4-bit weights (embedding and head in 8 bits) |
 | blind | a random answer in the right form, as a baseline |
 | majority | always the most frequent answer, as a baseline |
 | tokens | mean length of a response |
 
-${table({ sampled, "before RL": before, greedy, "8-bit": q8 })}
+${table({ sampled, "before RL": before, greedy, "8-bit": q8, "4-bit": q4 })}
+
+${perplexities("policy")}
 
 ${solved.length} of ${tasks.length} tasks reach 90 % on their easiest level:
 ${solved.map(({ name }) => name).join(", ")}.
@@ -110,6 +114,7 @@ function supervisedCard() {
     sampled: evaluate("supervised"),
     greedy: evaluate("supervised", "--greedy"),
     "8-bit": evaluate("supervised", "--dtype", "q8"),
+    "4-bit": evaluate("supervised", "--dtype", "q4"),
   };
   const plan = json("models/m1-puzzles.train.json");
   const tokens = metrics.reduce((sum, step) => sum + step.tokens, 0);
@@ -129,6 +134,7 @@ The table gives the percentage of right answers to ${PER_LEVEL} held-out puzzles
 | sampled | temperature 1.0 with top-p 0.95 |
 | greedy | greedy decoding |
 | 8-bit | sampled in the same way, with 8-bit weights |
+| 4-bit | sampled in the same way, with 4-bit weights (embedding and head in 8 bits) |
 | blind | a random answer in the right form, as a baseline |
 | majority | always the most frequent answer, as a baseline |
 | tokens | mean length of a response |
@@ -189,6 +195,17 @@ function table(columns) {
 function evaluate(model, ...options) {
   const args = [join(root, "dist/node/cli.js"), "eval", folders[model], "--per-level", PER_LEVEL, "--build", "simd", "--json", ...options];
   return linesOf(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+}
+
+/** Returns a sentence with the perplexity of the stored and of rounded weights. */
+function perplexities(model) {
+  const args = [join(root, "dist/node/cli.js"), "inspect", folders[model], "--accuracy", "--json"];
+  const { accuracy } = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  const [q8, q4] = ["q8", "q4"].map((dtype) =>
+    accuracy.precisions.find(({ precision }) => precision.dtype === dtype).perplexity.toFixed(3),
+  );
+  return `On ${accuracy.tokens} tokens that the model samples itself, its perplexity is ${accuracy.perplexity.toFixed(3)} as stored, ${q8} in 8 bits
+and ${q4} in 4 bits (\`lightning-m1 inspect m1-puzzles --accuracy\`).`;
 }
 
 function of(scores, name, level) {

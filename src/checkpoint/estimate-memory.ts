@@ -39,7 +39,7 @@ export interface MemoryEstimate {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(oneOf("q8", "bf16", "f32")),
+  dtype: v.optional(oneOf("q4", "q8", "bf16", "f32")),
   kv: v.optional(oneOf("f32", "bf16", "q8"), "f32"),
   context: v.optional(count),
   batch: v.optional(count, 1),

@@ -26,7 +26,9 @@ export interface LoadOptions extends OpenOptions {
    * Precision of matrices in memory. By default, matrices keep their stored precision; float16 becomes float32.
    *
    * `"bf16"` rounds, `"f32"` widens. `"q8"` rounds to 8-bit integers with a scale for each block of 512 inputs of an output, which takes a
-   * quarter of the memory of float32; such a model cannot be saved. Routers and vectors stay float32.
+   * quarter of the memory of float32. `"q4"` rounds to 4-bit integers with a scale and an offset for each group of 32 inputs of an output,
+   * which takes 5 bits per weight; the embedding and the head are then q8. A model in `"q8"` or `"q4"` cannot be saved. Routers and
+   * vectors stay float32.
    */
   dtype?: ResidentDType;
   /** Build of the kernels. `"auto"` chooses the fastest build that the engine supports. */
@@ -64,7 +66,7 @@ export interface LoadOptions extends OpenOptions {
 }
 
 const schema = v.strictObject({
-  dtype: v.optional(oneOf("f32", "bf16", "q8")),
+  dtype: v.optional(oneOf("f32", "bf16", "q8", "q4")),
   build: v.optional(buildOption),
   threads: v.optional(threadsOption),
   kv: v.optional(oneOf("f32", "bf16", "q8")),

@@ -58,7 +58,7 @@ export async function planLoad(source: ByteSource, options: LoadOptions): Promis
   const files = new Map<string, Uint8Array>();
   const config = await readConfig(source, files, options);
   const model = graph(config);
-  if (!streamed) expectWeightsFit(residentBytes(model.tensors, "q8"), limit, "q8");
+  if (!streamed) expectWeightsFit(residentBytes(model.tensors, "q4"), limit, "q4");
 
   const { files: names, index } = await findShards(source, signal);
   const sizes = await readShardSizes(source, names, signal);
@@ -102,15 +102,17 @@ async function readConfig(source: ByteSource, files: Map<string, Uint8Array>, op
 }
 
 /**
- * Checks that the weights fit into memory. @param dtype of matrices in memory. With `"q8"`, which needs the least, the message says "at
+ * Checks that the weights fit into memory. @param dtype of matrices in memory. With `"q4"`, which needs the least, the message says "at
  * least"
  */
 function expectWeightsFit(bytes: number, limit: number, dtype: ResidentDType | undefined): void {
   if (bytes <= limit) return;
-  const need = `the weights need ${dtype === "q8" ? `at least ${formatBytes(bytes)}, as q8` : formatBytes(bytes)}`;
+  const need = `the weights need ${dtype === "q4" ? `at least ${formatBytes(bytes)}, as q4` : formatBytes(bytes)}`;
   const what = limit === MAX_MEMORY_BYTES ? "wasm32 holds" : "maxMemoryBytes allows";
-  const narrower = dtype === "q8" ? "" : dtype === "bf16" ? 'dtype "q8", ' : 'dtype "q8" or "bf16", ';
-  throw new MemoryError(`load: ${need}, ${what} ${formatBytes(limit)} (use ${narrower}residency "streamed", or a smaller model)`);
+  const narrower = { q4: "", q8: 'dtype "q4", ', bf16: 'dtype "q4" or "q8", ', f32: 'dtype "q4", "q8" or "bf16", ' };
+  throw new MemoryError(
+    `load: ${need}, ${what} ${formatBytes(limit)} (use ${narrower[dtype ?? "f32"]}residency "streamed", or a smaller model)`,
+  );
 }
 
 /** Returns the budget of streamed weights. @throws {MemoryError} a budget too small for a forward pass, or larger than the free memory */
@@ -121,7 +123,7 @@ function streamingBudget(weights: readonly MatchedWeight[], limit: number, { dty
   const budget = budgetBytes ?? Math.min(DEFAULT_STREAMING_BUDGET_BYTES, most);
   const got = `got ${formatBytes(budget)}`;
   if (budget < least) {
-    const narrower = dtype === "q8" ? "" : ' (dtype "q8" needs less)';
+    const narrower = dtype === "q4" ? "" : ` (dtype "${dtype === "q8" ? "q4" : "q8"}" needs less)`;
     throw new MemoryError(
       `load: budgetBytes: expected at least ${formatBytes(least)} for the largest step of a forward pass, ${got}${narrower}`,
     );

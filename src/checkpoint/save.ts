@@ -75,7 +75,7 @@ async function writeCheckpoint(
   const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
     throw new InputError(
-      `save: ${rounded.name}: expected weights in their stored precision, got 8-bit weights (to save the checkpoint, load it without dtype "q8")`,
+      `save: ${rounded.name}: expected weights in their stored precision, got rounded weights (to save the checkpoint, load it without dtype "q8" or "q4")`,
     );
   }
   const tensors = [...[...weights.specs()].map((spec) => weightToWrite(weights, spec.name)), ...buffers.map(bufferToWrite)];

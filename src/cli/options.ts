@@ -18,7 +18,7 @@ export const loadingArguments = {
     description: "Directory, .safetensors file, URL or hub id (default: the bundled model)",
     required: false,
   },
-  dtype: { type: "enum", options: ["q8", "bf16", "f32"], description: "Precision of weights in memory (default: as stored)" },
+  dtype: { type: "enum", options: ["q4", "q8", "bf16", "f32"], description: "Precision of weights in memory (default: as stored)" },
   kv: { type: "enum", options: ["q8", "bf16", "f32"], description: "Precision of keys and values in memory (default: f32)" },
   residency: { type: "enum", options: ["resident", "streamed"], description: "Keep all weights in memory, or read them when needed" },
   budget: { type: "string", valueHint: "size", description: "Memory for streamed weights (default: 1GiB)" },
@@ -50,7 +50,7 @@ export function loadingOptions(args: ParsedArguments) {
   return {
     residency: args.residency as "resident" | "streamed" | undefined,
     budgetBytes: sizeOption(args, "budget"),
-    dtype: args.dtype as "q8" | "bf16" | "f32" | undefined,
+    dtype: args.dtype as "q4" | "q8" | "bf16" | "f32" | undefined,
     kv: args.kv as "q8" | "bf16" | "f32" | undefined,
     build: args.build as "auto" | "simd" | "relaxed" | "debug" | undefined,
     threads: threadsOption(args),

@@ -82,10 +82,12 @@ export function isConfig(value: unknown): value is Config {
 
 /**
  * Returns the dtype of a weight in memory. Vectors and routers are float32. All other matrices have `dtype` or, by default, the stored
- * dtype; float16 becomes float32, which represents it exactly.
+ * dtype; float16 becomes float32, which represents it exactly. With `"q4"`, the embedding and the head are q8, because they lose more
+ * accuracy than other matrices of their size.
  */
 export function residentDType(stored: Pick<GraphTensor, "shape" | "block" | "dtype">, dtype?: ResidentDType): ResidentDType {
   if (stored.shape.length !== 2 || stored.block === "router") return "f32";
+  if (dtype === "q4" && (stored.block === "embedding" || stored.block === "head")) return "q8";
   return dtype ?? (stored.dtype === "bf16" ? "bf16" : "f32");
 }
 

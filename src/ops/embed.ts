@@ -2,13 +2,13 @@ import type { Runtime } from "../runtime/runtime.js";
 import { expectIndices, expectShape, expectTensor, runtimeOf, type Tensor } from "../runtime/tensor.js";
 import type { VocabularyPart } from "../weights/weights.js";
 
-const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", synthetic: "embedSynthetic" } as const;
+const KERNELS = { f32: "embedF32", bf16: "embedBf16", q8: "embedQ8", q4: "embedQ4", synthetic: "embedSynthetic" } as const;
 
 /**
  * Looks up embeddings: `y_t = w[ids_t]`.
  *
  * @param ids `[tokens]` int32
- * @param w `[vocab, hidden]` in panels: float32, bf16, q8 or synthetic
+ * @param w `[vocab, hidden]` in panels: float32, bf16, q8, q4 or synthetic
  * @returns `[tokens, hidden]`
  * @throws {ShapeError} shapes or dtypes that do not fit, or ids outside the vocabulary
  */
@@ -17,7 +17,7 @@ export function embed(ids: Tensor, w: Tensor): Tensor {
   const [tokens = 0] = ids.shape;
   expectShape("embed: ids", ids, [tokens], { dtype: "i32" });
   expectShape("embed: w", w, ["*", "*"], {
-    dtype: ["f32", "bf16", "q8", "synthetic"],
+    dtype: ["f32", "bf16", "q8", "q4", "synthetic"],
     layout: "panels",
     hint: "ResidentWeights makes panels",
   });

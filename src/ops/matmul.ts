@@ -18,11 +18,11 @@ import type { VocabularyPart } from "../weights/weights.js";
  * Computes the matrix multiplication `y = x·wᵀ`, as used by every projection, expert and head. The bits of a row do not depend on the other
  * rows.
  *
- * With float32 and bf16, sums are in float32. q8 is multiplied as integers; x is then rounded to 16 bits, with a scale per row and block of
- * inputs. Synthetic weights are computed as bf16.
+ * With float32 and bf16, sums are in float32. q8 and q4 are multiplied as integers. For q8, x is rounded to 16 bits, with a scale per row
+ * and block of inputs; for q4, to 8 bits, with a scale per row and group of inputs. Synthetic weights are computed as bf16.
  *
  * @param x `[rows, in]`
- * @param w `[out, in]` in panels: float32, bf16, q8 or synthetic
+ * @param w `[out, in]` in panels: float32, bf16, q8, q4 or synthetic
  * @returns `[rows, out]`
  * @throws {ShapeError} shapes or dtypes that do not fit
  */
@@ -90,13 +90,14 @@ export function matmulInParts(x: Tensor, outputs: number, parts: Iterable<Vocabu
   return y;
 }
 
-const DTYPES = ["f32", "bf16", "q8", "synthetic"] as const;
+const DTYPES = ["f32", "bf16", "q8", "q4", "synthetic"] as const;
 
 /** The kernels for one matmul, and for a list of matmuls. */
 const KERNELS = {
   f32: ["matmulF32", "matmulListF32"],
   bf16: ["matmulBf16", "matmulListBf16"],
   q8: ["matmulQ8", "matmulListQ8"],
+  q4: ["matmulQ4", "matmulListQ4"],
   synthetic: ["matmulSynthetic", "matmulListSynthetic"],
 } as const;
 
@@ -146,6 +147,7 @@ function runMatmuls(
 /** Returns the bytes of workspace per thread. For synthetic weights, it also holds a panel of computed weights. */
 function workspaceBytes({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
   if (dtype === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
+  if (dtype === "q4") return kernels.matmulQ4WorkspaceBytes(inputs);
   return kernels.matmulWorkspaceBytes + (dtype === "synthetic" ? bytesOf([MATMUL_PANEL_OUTPUTS, inputs], "bf16", "panels") : 0);
 }
 
@@ -187,25 +189,31 @@ const OPERATIONS_PER_PACKED_INPUT = 8;
 const OPERATIONS_PER_QUANTIZED_INPUT = 4;
 
 /**
- * Packs the rows of each group into tiles, in the order in which the matmul kernels read them. For q8, tiles hold 16-bit integers with a
- * scale per block of inputs. Rows that do not fill a tile stay unpacked; the q8 kernel quantizes them itself.
+ * Packs the rows of each group into tiles, in the order in which the matmul kernels read them. For q8 and q4, tiles hold integers with
+ * scales. Rows that do not fill a tile stay unpacked; the kernels of q8 and q4 quantize them themselves.
  */
 function packInputs(x: Tensor, offsets: readonly number[], dtype: keyof typeof KERNELS): Tensor {
   const { rt } = x;
   const [all, inputs] = x.shape as [number, number];
-  const words = dtype === "q8" ? 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / Q8_BLOCK_INPUTS) : inputs;
+  const quantize = dtype === "q8" ? "quantizeRows" : dtype === "q4" ? "quantizeRowsQ4" : undefined;
+  const words = packedWords(rt, dtype, inputs);
   let arranged = x;
   for (let g = 0; g + 1 < offsets.length; g++) {
     const [begin, rows] = [offsets[g]!, offsets[g + 1]! - offsets[g]!];
-    const tiles = dtype === "q8" ? rows >> 2 : rt.kernels.rowTiles(rows);
+    const tiles = quantize ? rows >> 2 : rt.kernels.rowTiles(rows);
     if (!tiles) continue;
     if (arranged === x) arranged = rt.empty([all, words]);
     const [to, from] = [arranged.ptr + 4 * begin * words, x.ptr + 4 * begin * inputs];
-    if (dtype === "q8")
-      rt.run("quantizeRows", [to, from, 4 * tiles, inputs, 0, 4 * tiles], OPERATIONS_PER_QUANTIZED_INPUT * 4 * tiles * inputs);
+    if (quantize) rt.run(quantize, [to, from, 4 * tiles, inputs, 0, 4 * tiles], OPERATIONS_PER_QUANTIZED_INPUT * 4 * tiles * inputs);
     else rt.run("packRows", [to, from, rows, inputs, 0, tiles], OPERATIONS_PER_PACKED_INPUT * rows * inputs);
   }
   return arranged;
+}
+
+/** Returns the size of a packed row, in 32-bit words. */
+function packedWords({ kernels }: Runtime, dtype: keyof typeof KERNELS, inputs: number): number {
+  if (dtype === "q8") return 2 * Math.ceil(inputs / 4) + 2 * Math.ceil(inputs / Q8_BLOCK_INPUTS);
+  return dtype === "q4" ? kernels.q4RowBytes(inputs) / 4 : inputs;
 }
 
 function expectOffsets(offsets: readonly number[], rows: number): void {

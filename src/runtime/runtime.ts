@@ -141,7 +141,7 @@ export class Runtime {
   /** Allocates a tensor with undefined contents. It lives until `release`. */
   keep(shape: readonly number[], dtype: DType = "f32", layout: Tensor["layout"] = "rows"): Tensor {
     const bytes = bytesOf(shape, dtype, layout);
-    if (!(bytes >= 0)) throw new ShapeError(`tensor: expected a shape and f32, bf16, q8 or i32, got [${shape.join(", ")}] ${dtype}`);
+    if (!(bytes >= 0)) throw new ShapeError(`tensor: expected a shape and f32, bf16, q8, q4 or i32, got [${shape.join(", ")}] ${dtype}`);
     const ptr = this.heap.allocate(bytes, "tensor", shape);
     return { rt: this, ptr, shape, dtype, layout, whole: undefined };
   }

@@ -3,15 +3,16 @@ import { kindOf, printed } from "../base/printed.js";
 import type { Runtime } from "./runtime.js";
 
 /**
- * Element types of tensors in wasm memory. Arithmetic is float32. Three dtypes exist only for weight matrices:
+ * Element types of tensors in wasm memory. Arithmetic is float32. Four dtypes exist only for weight matrices:
  *
  * - `bf16`: kernels widen the numbers to float32.
  * - `q8`: 8-bit integers with one scale per output and block of `Q8_BLOCK_INPUTS` inputs. Matmuls multiply integers.
+ * - `q4`: 4-bit integers with a scale and an offset per output and group of `Q4_GROUP_INPUTS` inputs. Matmuls multiply integers.
  * - `synthetic`: only a seed and a scale are stored. Kernels compute the weights, which are bf16 numbers, on the fly.
  */
-export type DType = "f32" | "bf16" | "q8" | "i32" | "synthetic";
+export type DType = "f32" | "bf16" | "q8" | "q4" | "i32" | "synthetic";
 
-const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, i32: 4, synthetic: 0 };
+const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, q8: 1, q4: 0.5, i32: 4, synthetic: 0 };
 
 /** Size of a synthetic tensor, which consists of a seed and a scale. */
 const SYNTHETIC_TENSOR_BYTES = 8;
@@ -22,13 +23,17 @@ export const MATMUL_PANEL_OUTPUTS = 32;
 /** Number of inputs per block of a q8 matrix. Each block of an output has one scale. */
 export const Q8_BLOCK_INPUTS = 512;
 
+/** Number of inputs per group of a q4 matrix. Each group of an output has a scale and an offset, which are bf16. */
+export const Q4_GROUP_INPUTS = 32;
+
 /**
  * A tensor: a shape, a dtype and an address in the memory of one runtime. Elements are row-major and contiguous. A tensor holds no view of
  * the memory, because growing the memory detaches views. `rt.read` copies the elements, and `rt.f32` creates a view.
  *
  * A weight matrix `[out, in]` is stored in `panels` instead of rows, in the order in which matmul reads it. Panel p holds outputs 32p …
  * 32p+31 as `[in][32]`; the last panel is padded with zeros. A q8 panel groups inputs by four, `[in/4][32][4]`, and stores 32 float32
- * scales before each block.
+ * scales before each block. A q4 panel consists of two halves with 16 outputs each. A half has, for each group, 16 words of scale and
+ * offset, and then `[4][16]` words with eight inputs each.
  */
 export interface Tensor {
   readonly rt: Runtime;
@@ -53,8 +58,14 @@ export function bytesOf(shape: readonly number[], dtype: DType, layout: Tensor["
   if (dtype === "synthetic") return SYNTHETIC_TENSOR_BYTES;
   if (layout === "rows") return sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
   const [outputs, inputs] = shape as [number, number];
-  const row = dtype === "q8" ? 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / Q8_BLOCK_INPUTS) : inputs * BYTES_PER_ELEMENT[dtype];
-  return Math.ceil(outputs / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS * row;
+  return Math.ceil(outputs / MATMUL_PANEL_OUTPUTS) * MATMUL_PANEL_OUTPUTS * panelRowBytes(inputs, dtype);
+}
+
+/** Returns the size of the weights of one output in panels. */
+function panelRowBytes(inputs: number, dtype: DType): number {
+  if (dtype === "q8") return 4 * Math.ceil(inputs / 4) + 4 * Math.ceil(inputs / Q8_BLOCK_INPUTS);
+  if (dtype === "q4") return Math.ceil(inputs / Q4_GROUP_INPUTS) * (Q4_GROUP_INPUTS / 2 + 4);
+  return inputs * BYTES_PER_ELEMENT[dtype];
 }
 
 /** Returns a tensor with the same elements in another shape. It shares memory with `x`. */

@@ -78,7 +78,8 @@ export function instantiate(module: WebAssembly.Module, heap: Heap): Kernels {
 let relaxed: Promise<boolean> | undefined;
 
 /**
- * Returns whether the engine supports the relaxed multiply-add and computes it correctly. Validation of a module does not show the latter.
+ * Returns whether the engine supports relaxed SIMD and computes its multiply-add and products of bytes correctly. Validation of a module
+ * does not show the latter.
  */
 function supportsRelaxed(): Promise<boolean> {
   relaxed ??= bytesOf("relaxed").then(async (bytes) => {
@@ -86,7 +87,8 @@ function supportsRelaxed(): Promise<boolean> {
     try {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
       const { exports } = (await WebAssembly.instantiate(bytes, { env: { memory } })).instance;
-      return (exports as unknown as Kernels).probe(3, 4, 5) === 17;
+      const { probe, probeBytes } = exports as unknown as Kernels;
+      return probe(3, 4, 5) === 17 && probeBytes(-127, 15) === -3810;
     } catch {
       return false;
     }

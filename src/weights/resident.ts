@@ -5,10 +5,11 @@ import { matrixShape, packRows, pieceRows, rowOffset, STORED_BYTES } from "./sto
 import type { ResidentDType, StoredDType, StoredWeights, WeightSpec } from "./weights.js";
 
 /**
- * Weights that stay in the runtime's memory. Matrices are in panels, as float32, bf16 or q8. Vectors are float32.
+ * Weights that stay in the runtime's memory. Matrices are in panels, as float32, bf16, q8 or q4. Vectors are float32.
  *
  * Weights are written and read back in stored form, whole rows at a time. No bit changes, unless the resident dtype is narrower than the
- * stored one. In this case, `readRows` returns the values that matmuls use. For q8, these are scale · integer, rounded to the stored dtype.
+ * stored one. In this case, `readRows` returns the values that matmuls use. For q8, these are scale · integer,
+ * for q4 scale · integer + offset, rounded to the stored dtype.
  */
 export class ResidentWeights implements StoredWeights {
   readonly stable = true;
@@ -29,7 +30,8 @@ export class ResidentWeights implements StoredWeights {
   }
 
   isRounded(name: string): boolean {
-    return this.entry(name).tensor.dtype === "q8";
+    const { dtype } = this.entry(name).tensor;
+    return dtype === "q8" || dtype === "q4";
   }
 
   /** Returns the specification that was added under this name. */
@@ -85,6 +87,7 @@ export class ResidentWeights implements StoredWeights {
       if (tensor.layout === "rows") rt.bytes(wide.ptr, size * 4).set(rt.bytes(source, size * 4));
       else if (tensor.dtype === "f32") k.unpackF32(wide.ptr, source, rows, width);
       else if (tensor.dtype === "q8") k.unpackQ8(wide.ptr, source, rows, width);
+      else if (tensor.dtype === "q4") k.unpackQ4(wide.ptr, source, rows, width);
       else {
         const narrow = spec.dtype === "bf16" ? stored : rt.empty([Math.ceil(size / 2)]);
         k.unpackBf16(narrow.ptr, source, rows, width);

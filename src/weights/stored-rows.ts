@@ -9,6 +9,9 @@ export const STORED_BYTES: Readonly<Record<StoredDType, number>> = { f32: 4, bf1
 /** Approximate cost of moving a number into its panel, in floating point operations. */
 export const OPERATIONS_PER_PACKED_WEIGHT = 2;
 
+/** Approximate cost of rounding a number to 4 bits, in floating point operations. */
+const OPERATIONS_PER_QUANTIZED_WEIGHT = 8;
+
 /** Approximate size in bytes of the pieces in which stored rows are staged in wasm memory. */
 const STAGING_BYTES = 1 << 20;
 
@@ -32,6 +35,8 @@ export function packRows(tensor: Tensor, begin: number, stored: number, rows: nu
     else if (tensor.dtype === "f32")
       rt.run("packF32", [target, wide, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
     else if (tensor.dtype === "q8") k.packQ8(target, wide, rows, width);
+    else if (tensor.dtype === "q4")
+      rt.run("packQ4", [target, wide, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_QUANTIZED_WEIGHT * size);
     else if (from === "bf16")
       rt.run("packBf16", [target, stored, rows, width, 0, Math.ceil(rows / MATMUL_PANEL_OUTPUTS)], OPERATIONS_PER_PACKED_WEIGHT * size);
     else {

@@ -39,7 +39,7 @@ export interface VocabularyPart {
 export type StoredDType = "f32" | "bf16" | "f16";
 
 /** Dtypes of weight matrices in memory. Vectors are always f32. */
-export type ResidentDType = "f32" | "bf16" | "q8";
+export type ResidentDType = "f32" | "bf16" | "q8" | "q4";
 
 /** Name, shape and stored dtype of a weight. */
 export interface WeightSpec {

@@ -132,11 +132,15 @@ test("generation agrees too, for each sequence of a batch", async () => {
   expect(countedFlops(calls)).toEqual(kinds(sum(expected) as unknown as Flops));
 });
 
-test.each(["bf16", "q8"] as const)("the count does not depend on the precision: %s", async (dtype) => {
+test.each([
+  ["bf16", "bf16"],
+  ["q8", "q8"],
+  ["q4", "q8"],
+] as const)("the count does not depend on the precision: %s, keys and values in %s", async (dtype, kv) => {
   using made = await MiniMaxM1.create(tinyM1, { seed: 1 });
   const calls: KernelCall[] = [];
   const files = await made.save();
-  using model = await MiniMaxM1.load(files, { dtype, kv: dtype, build: "simd", threads: 1, onKernel: (call) => calls.push(call) });
+  using model = await MiniMaxM1.load(files, { dtype, kv, build: "simd", threads: 1, onKernel: (call) => calls.push(call) });
   model.forward([[1, 2, 3, 4, 5, 6, 7]], { logits: "all" });
   expect(countedFlops(calls)).toEqual(kinds(passFlops(tinyM1, { tokens: 7, logits: "all" })));
 });

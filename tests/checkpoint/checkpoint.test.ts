@@ -529,14 +529,14 @@ describe("weights that do not fit the configuration", () => {
 describe("memory", () => {
   test("a model beyond wasm32 is refused before any file of weights is opened", async () => {
     const config = { ...SMALL, hidden_size: 6144, intermediate_size: 9216, num_local_experts: 32 };
-    await expectRefused(new Map([["config.json", json(config)]]), MemoryError, /^load: .*\d+\.\d+ GiB.*q8.*4 GiB.*"streamed"/);
+    await expectRefused(new Map([["config.json", json(config)]]), MemoryError, /^load: .*\d+\.\d+ GiB.*q4.*4 GiB.*"streamed"/);
   });
 
   test("a limit of one's own counts the precision in memory", async () => {
     const files = singleFile();
     const { weightsBytes } = estimateMemory(SMALL);
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes })).rt.dispose();
-    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(.*dtype "q8" or "bf16", residency "streamed"/, {
+    await expectRefused(files, MemoryError, /maxMemoryBytes allows .* \(.*dtype "q4", "q8" or "bf16", residency "streamed"/, {
       maxMemoryBytes: weightsBytes - 1,
     });
     (await loadCheckpoint(files, { maxMemoryBytes: weightsBytes - 1, dtype: "bf16" })).rt.dispose();
@@ -628,14 +628,16 @@ describe("memory", () => {
   test("whether it fits: the published model only streamed, and not with any state", () => {
     const of = (options: object) => estimateMemory(minimaxM1, options).fits;
     expect(estimateMemory(SMALL).fits).toBe(true);
-    expect(["q8", "bf16", "f32"].map((dtype) => of({ dtype }))).toEqual([false, false, false]);
+    expect(["q4", "q8", "bf16", "f32"].map((dtype) => of({ dtype }))).toEqual([false, false, false, false]);
     expect(of({ residency: "streamed" })).toBe(true);
     expect(of({ residency: "streamed", context: 1_048_576 })).toBe(false);
   });
 });
 
 test("a precision that does not exist is refused", async () => {
-  await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16" or "q8", got "int8"/, { dtype: "int8" as never });
+  await expectRefused(singleFile(), InputError, /^load: dtype: expected "f32" or "bf16" or "q8" or "q4", got "int8"/, {
+    dtype: "int8" as never,
+  });
 });
 
 test("more threads than anybody has are refused", async () => {

@@ -58,7 +58,7 @@ describe("streamed weights compute what resident ones do, to the bit", () => {
     test.each([
       ["float32", [undefined, "bf16"]],
       ["bfloat16", [undefined, "f32"]],
-      ["float16", [undefined, "q8"]],
+      ["float16", [undefined, "q8", "q4"]],
     ] as const)("stored in %s", async (stored, dtypes) => {
       const directory = put(streamedFiles(storedAs(stored, config)));
       // Conversion while reading is the same for every kind of layer.

@@ -57,6 +57,7 @@ test("HypeNet-2B: dense MLPs, memory in this library, and no server, because vLL
   expect(memory.server).toEqual([]);
   const of = (dtype: string) =>
     memory.library.find((one: { dtype: string; context: number }) => one.dtype === dtype && one.context === 4096);
+  expect(of("q4")).toMatchObject({ fits: true, weightsBytes: estimateMemory(hypeNet2B, { dtype: "q4" }).weightsBytes });
   expect(of("q8")).toMatchObject({ fits: true, weightsBytes: estimateMemory(hypeNet2B, { dtype: "q8" }).weightsBytes });
   const { stdout } = await run(["analyze", "hypenet-2b"]);
   expect(stdout).toContain("dense MLP");
@@ -99,7 +100,7 @@ describe("memory", () => {
       expect(needed).toMatchObject({ H800: h800, H200: h200 });
     }
     expect(memory.guideClaims).toEqual(guideClaims(known));
-    expect(memory.library).toHaveLength(4 * 3 * 3);
+    expect(memory.library).toHaveLength(5 * 3 * 3);
     for (const { dtype, kv, residency, context, ...estimate } of memory.library) {
       const how = residency === "streamed" ? { residency } : { dtype };
       expect(estimate).toEqual(estimateMemory(known, { ...how, kv, context }));

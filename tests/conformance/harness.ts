@@ -4,6 +4,7 @@ import type { Build } from "../../src/runtime/wasm.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 import { SyntheticWeights } from "../../src/weights/synthetic.js";
 import type { ResidentDType } from "../../src/weights/weights.js";
+import * as fourBits from "../reference/four-bits.js";
 import { dequantized } from "../reference/quantized.js";
 import { syntheticMatrix, toBf16 } from "../reference/synthetic.js";
 import { randomTensor } from "../support/random.js";
@@ -60,5 +61,6 @@ export function randomMatrix(rt: Runtime, seed: number, out: number, inputs: num
     weights.writeRows("w", row, new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
   }
   if (resident === "q8") data.set(dequantized(data, inputs));
+  if (resident === "q4") data.set(fourBits.dequantized(data, inputs));
   return { data, tensor, release: () => rt.release(tensor) };
 }

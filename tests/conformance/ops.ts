@@ -12,6 +12,7 @@ import type { Runtime } from "../../src/runtime/runtime.js";
 import { slice, type Tensor } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 import { SyntheticWeights, seedOfName } from "../../src/weights/synthetic.js";
+import * as fourBits from "../reference/four-bits.js";
 import * as referenceHeads from "../reference/heads.js";
 import * as reference from "../reference/linear.js";
 import { routeWeights } from "../reference/moe.js";
@@ -45,11 +46,11 @@ export const opsSuite: Suite = (runtime, runs) => {
       // Several blocks of rows, sixes and fours in the last one.
       [411, 40, 70],
     ];
-    const residents = ["f32", "bf16", "q8", "synthetic"] as const;
+    const residents = ["f32", "bf16", "q8", "q4", "synthetic"] as const;
 
     test.each(residents)("x·wᵀ with %s weights equals the float64 product", (resident) => {
       const rt = runtime();
-      const bound = resident === "q8" ? tolerance.q8Product : tolerance.product;
+      const bound = { q8: tolerance.q8Product, q4: tolerance.q4Product }[resident as string] ?? tolerance.product;
       const check = (rows: number, inputs: number, out: number, seed: number) => {
         const w = randomMatrix(rt, seed, out, inputs, resident);
         rt.scope(() => {
@@ -137,11 +138,14 @@ export const opsSuite: Suite = (runtime, runs) => {
     });
   });
 
-  describe("q8", () => {
+  describe.each([
+    ["q8", quantized.matmul, quantized.dequantized, tolerance.q8Product, 127],
+    ["q4", fourBits.matmul, fourBits.dequantized, tolerance.q4Product, 7],
+  ] as const)("%s", (resident, specification, dequantized, product, levels) => {
     /** The matrix `[data.length / inputs, inputs]` of these weights, and how many of them are not finite. */
     function matrix(rt: Runtime, data: Float32Array, inputs: number) {
       const weights = new ResidentWeights(rt);
-      const tensor = weights.add({ name: "w", shape: [data.length / inputs, inputs], dtype: "f32" }, "q8");
+      const tensor = weights.add({ name: "w", shape: [data.length / inputs, inputs], dtype: "f32" }, resident);
       return { tensor, notFinite: weights.writeRows("w", 0, new Uint8Array(data.buffer)) };
     }
 
@@ -157,7 +161,7 @@ export const opsSuite: Suite = (runtime, runs) => {
         const w = randomInput(rt, rows, [out, inputs], 0.1).data;
         const x = randomInput(rt, out, [rows, inputs], 100).data;
         const y = evaluate(rt, () => matmul(rt.from(x, [rows, inputs]), matrix(rt, w, inputs).tensor));
-        expect(y).toEqual(quantized.matmul(x, w, inputs));
+        expect(y).toEqual(specification(x, w, inputs));
       }
     });
 
@@ -168,7 +172,7 @@ export const opsSuite: Suite = (runtime, runs) => {
         const w = new Float32Array(40 * 512).fill(2);
         const y = evaluate(rt, () => matmul(rt.from(x, [rows, 512]), matrix(rt, w, 512).tensor));
         const expected = new Float32Array(rows * 40).fill(-3072);
-        expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(tolerance.q8Product(x, w, 512));
+        expect(tolerance.maxAbsDiff(y, expected)).toBeLessThanOrEqual(product(x, w, 512));
       }
     });
 
@@ -185,10 +189,10 @@ export const opsSuite: Suite = (runtime, runs) => {
             randomInput(rt, 2, [9, 40]).data.map((v) => v * large),
           ];
           const y = evaluate(rt, () => matmul(rt.from(x, [rows, 40]), matrix(rt, w, 40).tensor));
-          const held = quantized.dequantized(w, 40);
-          expect(tolerance.maxAbsDiff(held, w)).toBeLessThanOrEqual(tolerance.quantization(127, tolerance.maxAbs(w)));
-          expect(y).toEqual(quantized.matmul(x, w, 40));
-          expect(tolerance.maxAbsDiff(y, reference.matmul(x, held, 40))).toBeLessThanOrEqual(tolerance.q8Product(x, held, 40));
+          const held = dequantized(w, 40);
+          expect(tolerance.maxAbsDiff(held, w)).toBeLessThanOrEqual(tolerance.quantization(levels, tolerance.maxAbs(w)));
+          expect(y).toEqual(specification(x, w, 40));
+          expect(tolerance.maxAbsDiff(y, reference.matmul(x, held, 40))).toBeLessThanOrEqual(product(x, held, 40));
         }
       }
     });
@@ -227,7 +231,12 @@ export const opsSuite: Suite = (runtime, runs) => {
   test("several products of the same rows are the products one by one", () => {
     const rt = runtime();
     for (const rows of [1, 9, 110]) {
-      const weights = [randomMatrix(rt, 1, 17, 530, "f32"), randomMatrix(rt, 2, 40, 530, "bf16"), randomMatrix(rt, 3, 9, 530, "q8")];
+      const weights = [
+        randomMatrix(rt, 1, 17, 530, "f32"),
+        randomMatrix(rt, 2, 40, 530, "bf16"),
+        randomMatrix(rt, 3, 9, 530, "q8"),
+        randomMatrix(rt, 4, 50, 530, "q4"),
+      ];
       rt.scope(() => {
         const x = randomInput(rt, 3, [rows, 530]).tensor;
         const together = matmuls(
@@ -240,7 +249,7 @@ export const opsSuite: Suite = (runtime, runs) => {
     }
   });
 
-  test.each(["f32", "bf16", "q8", "synthetic"] as const)("groups of rows meet weights of their own: %s", (resident) => {
+  test.each(["f32", "bf16", "q8", "q4", "synthetic"] as const)("groups of rows meet weights of their own: %s", (resident) => {
     const rt = runtime();
     const [inputs, counts] = [530, [3, 3, 0, 1, 1, 9, 0, 9, 70]];
     const offsets = [0, ...counts.map((_, g) => counts.slice(0, g + 1).reduce((sum, count) => sum + count, 0))];
@@ -266,7 +275,7 @@ export const opsSuite: Suite = (runtime, runs) => {
     for (const w of sets.flat()) w.release();
   });
 
-  test.each(["f32", "bf16", "q8", "synthetic"] as const)("embedding copies rows of %s weights exactly", (resident) => {
+  test.each(["f32", "bf16", "q8", "q4", "synthetic"] as const)("embedding copies rows of %s weights exactly", (resident) => {
     const rt = runtime();
     for (const [vocab, hidden] of [
       [1, 1],

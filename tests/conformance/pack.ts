@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { bytesOf } from "../../src/runtime/tensor.js";
 import { ResidentWeights } from "../../src/weights/resident.js";
 import type { ResidentDType, StoredDType } from "../../src/weights/weights.js";
+import * as fourBits from "../reference/four-bits.js";
 import { dequantized, quantize } from "../reference/quantized.js";
 import { decode, encode, type StoredType } from "../support/number-formats.js";
 import { random, randomTensor } from "../support/random.js";
@@ -101,10 +102,63 @@ export const packSuite: Suite = (runtime) => {
         expect(Math.abs(first[i]! - second[i]!)).toBeLessThanOrEqual(tolerance.rounding(2, Math.abs(first[i]!)));
     });
 
-    test("take the bytes that are counted for them", () => {
+    test("take the bytes that are counted for them: q8", () => {
       expect(bytesOf([33, 513], "q8", "panels")).toBe(64 * (516 + 2 * 4));
       expect(bytesOf([32, 512], "q8", "panels")).toBe(32 * (512 + 4));
       expect(bytesOf([1, 1], "q8", "panels")).toBe(32 * (4 + 4));
+    });
+  });
+
+  describe("4-bit weights", () => {
+    test.each(["f32", "bf16", "f16"] as const)("stored as %s come back as scale times integer plus offset", (dtype) => {
+      for (const [rows, width] of [
+        [1, 1],
+        [9, 3],
+        [64, 512],
+        [17, 1025],
+        [300, 515],
+      ] as [number, number][]) {
+        const type = ({ f32: "F32", bf16: "BF16", f16: "F16" } as const)[dtype];
+        const bytes = encode(type, randomTensor(rows, rows * width));
+        const stored = decode(type, bytes);
+        const values = decode(type, roundTrip(dtype, "q4", [rows, width], bytes));
+        expect(firstDifference(values, decode(type, encode(type, fourBits.dequantized(stored, width))))).toBe(-1);
+      }
+    });
+
+    test("are rounded better than with the least and largest weight as ends", () => {
+      const [rows, width] = [64, 512];
+      const stored = randomTensor(5, rows * width);
+      const values = decode("F32", roundTrip("f32", "q4", [rows, width], encode("F32", stored)));
+      let [error, simple, size] = [0, 0, 0];
+      for (let begin = 0; begin < stored.length; begin += 32) {
+        const group = stored.subarray(begin, begin + 32);
+        const least = Math.min(...group);
+        const scale = (Math.max(...group) - least) / 15;
+        for (const [i, w] of group.entries()) {
+          error += (values[begin + i]! - w) ** 2;
+          simple += (Math.round((w - least) / scale) * scale + least - w) ** 2;
+          size += w * w;
+        }
+      }
+      expect(error).toBeLessThan(0.9 * simple);
+      expect(Math.sqrt(error / size)).toBeLessThan(0.09);
+    });
+
+    test("a group of equal weights, of zeros, and of the largest and smallest numbers", () => {
+      const large = 1e38;
+      for (const group of [[0.3, 0.3, 0.3], [0, 0, -0, 0], [-large, large, 0], [large, large], [-large], [1e-36, -1e-36], [1e-30, 1]]) {
+        const bytes = encode("F32", Float32Array.from(group));
+        const values = decode("F32", roundTrip("f32", "q4", [1, group.length], bytes));
+        const largest = tolerance.maxAbs(group);
+        for (const [i, w] of group.entries()) expect(Math.abs(values[i]! - w)).toBeLessThanOrEqual(Math.max(largest / 14, 2 ** -120));
+      }
+    });
+
+    test("take the bytes that are counted for them: q4", () => {
+      expect(bytesOf([33, 513], "q4", "panels")).toBe(64 * 17 * (16 + 4));
+      expect(bytesOf([32, 512], "q4", "panels")).toBe(32 * 16 * 20);
+      expect(bytesOf([1, 1], "q4", "panels")).toBe(32 * 20);
     });
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { KeyValueCache } from "../../src/ops/kv-cache.js";
 import { stateShape } from "../../src/ops/lightning.js";
 import type { Runtime } from "../../src/runtime/runtime.js";
-import type { Tensor } from "../../src/runtime/tensor.js";
+import { bytesOf, type Tensor } from "../../src/runtime/tensor.js";
 import type { RangeKernelArguments, WorkspaceKernelArguments } from "../../src/runtime/wasm.js";
 import type { ResidentDType } from "../../src/weights/weights.js";
 import { randomInput, randomMatrix, type Suite } from "./harness.js";
@@ -58,33 +58,41 @@ function matmulCase(resident: "f32" | "bf16" | "synthetic"): Make {
   };
 }
 
-function matmulQ8Case(): Make {
+function quantizedMatmul(resident: "q8" | "q4"): Make {
   return (rt) => {
     const [out, inputs] = [125, 519];
-    const w = randomMatrix(rt, 3, out, inputs, "q8");
+    const w = randomMatrix(rt, 3, out, inputs, resident);
     const x = input(rt, 4, [ROWS, inputs]);
-    const quantized = quantizedTiles(rt, x, ROWS, inputs);
+    const quantized = quantizedTiles(rt, x, ROWS, inputs, resident);
     const y = zeros(rt, [ROWS, out]);
-    const workspace = rt.workspace(rt.kernels.matmulQ8WorkspaceBytes(inputs));
-    const run = (begin: number, end: number) =>
-      rt.kernels.matmulQ8(y.ptr, x.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
+    const { matmulQ8: q8, matmulQ4: q4 } = rt.kernels;
+    const kernel = { q8, q4 }[resident];
+    const workspace = rt.workspace(workspaceBytes(rt, resident, inputs));
+    const run = (begin: number, end: number) => kernel(y.ptr, x.ptr, quantized.ptr, w.tensor.ptr, ROWS, out, inputs, workspace, begin, end);
     return { outputs: [y], length: 4, run };
   };
 }
 
 /** Rows in tiles of four, quantised. */
-function quantizedTiles(rt: Runtime, x: Tensor, rows: number, inputs: number): Tensor {
+function quantizedTiles(rt: Runtime, x: Tensor, rows: number, inputs: number, resident: "q8" | "q4"): Tensor {
   const tiled = rows & ~3;
-  const quantized = rt.empty([rows, inputs + 8]);
-  rt.kernels.quantizeRows(quantized.ptr, x.ptr, tiled, inputs, 0, tiled);
+  const { q4RowBytes, quantizeRows, quantizeRowsQ4 } = rt.kernels;
+  const quantized = rt.empty([rows, Math.max(inputs + 8, q4RowBytes(inputs) / 4)]);
+  (resident === "q8" ? quantizeRows : quantizeRowsQ4)(quantized.ptr, x.ptr, tiled, inputs, 0, tiled);
   return quantized;
+}
+
+function workspaceBytes({ kernels }: Runtime, resident: ResidentDType | "synthetic", inputs: number): number {
+  if (resident === "q8") return kernels.matmulQ8WorkspaceBytes(inputs);
+  if (resident === "q4") return kernels.matmulQ4WorkspaceBytes(inputs);
+  return kernels.matmulWorkspaceBytes + 64 * inputs;
 }
 
 /** A list of three products, the middle one of a single row. */
 function matmulListCase(resident: ResidentDType | "synthetic"): Make {
   return (rt) => {
     const inputs = 70;
-    const q8 = resident === "q8";
+    const quantized = resident === "q8" || resident === "q4" ? resident : undefined;
     const outputs: Tensor[] = [];
     const list: number[] = [];
     for (const [rows, out] of [
@@ -95,15 +103,15 @@ function matmulListCase(resident: ResidentDType | "synthetic"): Make {
       const x = input(rt, rows, [rows, inputs]);
       const w = randomMatrix(rt, out, out, inputs, resident).tensor;
       const y = zeros(rt, [rows, out]);
-      const arranged = q8 ? quantizedTiles(rt, x, rows, inputs) : rt.empty([rows, inputs]);
-      if (!q8) rt.kernels.packRows(arranged.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
+      const arranged = quantized ? quantizedTiles(rt, x, rows, inputs, quantized) : rt.empty([rows, inputs]);
+      if (!quantized) rt.kernels.packRows(arranged.ptr, x.ptr, rows, inputs, 0, rt.kernels.rowTiles(rows));
       list.push(y.ptr, x.ptr, arranged.ptr, w.ptr, rows, out, inputs);
       outputs.push(y);
     }
     const table = rt.from(list, [list.length], "i32");
-    const { matmulListF32: f32, matmulListBf16: bf16, matmulListQ8, matmulListSynthetic: synthetic } = rt.kernels;
-    const kernel = { f32, bf16, q8: matmulListQ8, synthetic }[resident];
-    const workspace = rt.workspace(q8 ? rt.kernels.matmulQ8WorkspaceBytes(inputs) : rt.kernels.matmulWorkspaceBytes + 64 * inputs);
+    const { matmulListF32: f32, matmulListBf16: bf16, matmulListQ8: q8, matmulListQ4: q4, matmulListSynthetic: synthetic } = rt.kernels;
+    const kernel = { f32, bf16, q8, q4, synthetic }[resident];
+    const workspace = rt.workspace(workspaceBytes(rt, resident, inputs));
     return { outputs, length: 8, run: (begin, end) => kernel(table.ptr, 3, workspace, begin, end) };
   };
 }
@@ -123,8 +131,8 @@ function embedding(resident: ResidentDType | "synthetic"): Make {
     const w = randomMatrix(rt, 3, 20, WIDTH, resident);
     const ids = rt.from([3, 19, 0, 7, 8, 3, 11], [ROWS], "i32");
     const y = zeros(rt, [ROWS, WIDTH]);
-    const { embedF32: f32, embedBf16: bf16, embedQ8: q8, embedSynthetic: synthetic } = rt.kernels;
-    const kernel = { f32, bf16, q8, synthetic }[resident];
+    const { embedF32: f32, embedBf16: bf16, embedQ8: q8, embedQ4: q4, embedSynthetic: synthetic } = rt.kernels;
+    const kernel = { f32, bf16, q8, q4, synthetic }[resident];
     return { outputs: [y], length: ROWS, run: (begin, end) => kernel(y.ptr, ids.ptr, w.tensor.ptr, WIDTH, begin, end) };
   };
 }
@@ -161,17 +169,26 @@ const order = [5, 0, 9, 13, 2, 2, 7];
 const kernels: Record<keyof RangeKernelArguments | keyof WorkspaceKernelArguments, Make> = {
   matmulF32: matmulCase("f32"),
   matmulBf16: matmulCase("bf16"),
-  matmulQ8: matmulQ8Case(),
+  matmulQ8: quantizedMatmul("q8"),
+  matmulQ4: quantizedMatmul("q4"),
   matmulSynthetic: matmulCase("synthetic"),
   matmulListF32: matmulListCase("f32"),
   matmulListBf16: matmulListCase("bf16"),
   matmulListQ8: matmulListCase("q8"),
+  matmulListQ4: matmulListCase("q4"),
   matmulListSynthetic: matmulListCase("synthetic"),
   quantizeRows: (rt) => {
     const [rows, width] = [11, 515];
     const quantized = zeros(rt, [rows * 262]);
     const x = input(rt, 1, [rows, width]);
     const run = (begin: number, end: number) => rt.kernels.quantizeRows(quantized.ptr, x.ptr, rows, width, begin, end);
+    return { outputs: [quantized], length: rows, run };
+  },
+  quantizeRowsQ4: (rt) => {
+    const [rows, width] = [11, 515];
+    const quantized = zeros(rt, [(rows * rt.kernels.q4RowBytes(width)) / 4]);
+    const x = input(rt, 1, [rows, width]);
+    const run = (begin: number, end: number) => rt.kernels.quantizeRowsQ4(quantized.ptr, x.ptr, rows, width, begin, end);
     return { outputs: [quantized], length: rows, run };
   },
   packRows: (rt) => {
@@ -187,9 +204,16 @@ const kernels: Record<keyof RangeKernelArguments | keyof WorkspaceKernelArgument
   },
   packF32: packing("packF32", 1),
   packBf16: packing("packBf16", 2),
+  packQ4: (rt) => {
+    const [rows, width] = [107, 46];
+    const w = input(rt, 1, [rows, width]);
+    const panels = zeros(rt, [bytesOf([rows, width], "q4", "panels") / 4]);
+    return { outputs: [panels], length: 4, run: (begin, end) => rt.kernels.packQ4(panels.ptr, w.ptr, rows, width, begin, end) };
+  },
   embedF32: embedding("f32"),
   embedBf16: embedding("bf16"),
   embedQ8: embedding("q8"),
+  embedQ4: embedding("q4"),
   embedSynthetic: embedding("synthetic"),
   silu: simple([elements], elements, (rt, y, begin, end) => rt.kernels.silu(y.ptr, input(rt, 1, [elements]).ptr, begin, end)),
   siluGate: simple([elements], elements, (rt, y, begin, end) =>

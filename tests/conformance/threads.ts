@@ -10,7 +10,7 @@ import type { Runtime } from "../../src/runtime/runtime.js";
 import { opCases, taped } from "./gradients.js";
 import { randomInput, randomMatrix } from "./harness.js";
 
-const residents = ["f32", "bf16", "q8", "synthetic"] as const;
+const residents = ["f32", "bf16", "q8", "q4", "synthetic"] as const;
 
 /**
  * What an op gives on several threads, to the bit what it gives on one. That this is right, the other suites show.

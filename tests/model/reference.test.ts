@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { availableBuilds, type Config, MiniMaxM1, parseConfig } from "../../src/index.js";
+import * as fourBits from "../reference/four-bits.js";
 import { referenceForward } from "../reference/model.js";
-import { dequantized } from "../reference/quantized.js";
+import * as quantized from "../reference/quantized.js";
 import { roundTo } from "../support/number-formats.js";
 import { randomIds } from "../support/random.js";
-import { GOLDEN, GOLDEN_Q8, goldenState, maxAbs, maxAbsDiff } from "../support/tolerance.js";
+import { GOLDEN, GOLDEN_Q4, GOLDEN_Q8, goldenState, maxAbs, maxAbsDiff } from "../support/tolerance.js";
 import { checkpointBytes, type RandomCase, ROUTING_MARGIN, randomCase, routingMargin } from "../support/weights.js";
 
 const published = {
@@ -273,23 +274,32 @@ describe("bf16 and float32 in memory", () => {
   });
 });
 
-describe("8-bit weights", () => {
-  /** The same case with matrices as q8 holds them, and what they compute to in float64. */
+describe.each([
+  ["q8", GOLDEN_Q8.logits, 10],
+  ["q4", GOLDEN_Q4.logits, 30],
+] as const)("weights in %s", (dtype, bound, margins) => {
+  /** What the library holds instead of these weights. */
+  function held(name: string, shape: readonly number[], data: Float64Array): Float64Array {
+    if (shape.length === 1 || name.includes(".gate.") || name.includes("coefficient")) return data;
+    const narrow = dtype === "q4" && !name.includes("embed_tokens") && !name.includes("lm_head");
+    return Float64Array.from((narrow ? fourBits : quantized).dequantized(data, shape[1]!));
+  }
+
+  /** The same case with matrices as the library holds them, and what they compute to in float64. */
   function rounded(one: RandomCase): RandomCase | undefined {
     const { config, ids } = one;
     const weights = new Map(
       [...one.weights].map(([name, { shape, data }]) => {
-        const kept = shape.length === 1 || name.includes(".gate.") || name.includes("coefficient");
-        return [name, { shape, data: kept ? data : Float64Array.from(dequantized(data, shape[1]!)) }] as const;
+        return [name, { shape, data: held(name, shape, data) }] as const;
       }),
     );
     const expected = referenceForward(config, weights, ids);
-    return routingMargin(expected.routerLogits, config) >= ROUTING_MARGIN * 10 ? { config, weights, ids, expected } : undefined;
+    return routingMargin(expected.routerLogits, config) >= ROUTING_MARGIN * margins ? { config, weights, ids, expected } : undefined;
   }
 
   /** The first case from here on whose routing the rounding of activations cannot change. */
   function roundedCase(config: Config): { stored: RandomCase; held: RandomCase } {
-    for (let seed = 1; seed < 200; seed++) {
+    for (let seed = 1; seed < 400; seed++) {
       const stored = randomCase(config, seed, [LENGTH]);
       const held = rounded(stored);
       if (held) return { stored, held };
@@ -308,14 +318,14 @@ describe("8-bit weights", () => {
     "HypeNet",
   ])("%s: logits are those of the rounded weights in float64", async (name) => {
     const { stored, held } = roundedCase(parseConfig(configs[name]));
-    const model = await load(stored, { dtype: "q8" });
+    const model = await load(stored, { dtype });
     const exact = await load(stored);
     expect(model.memory.usedBytes).toBeLessThan(exact.memory.usedBytes);
     const { logits } = model.forward(held.ids);
     const error = maxAbsDiff(logits, held.expected.logits);
-    expect(error).toBeLessThanOrEqual(GOLDEN_Q8.logits);
+    expect(error).toBeLessThanOrEqual(bound);
     // The rounding of the weights themselves is of another size: the bound above would notice if they were read differently.
-    expect(maxAbsDiff(logits, stored.expected.logits)).toBeGreaterThan(5 * GOLDEN_Q8.logits);
+    expect(maxAbsDiff(logits, stored.expected.logits)).toBeGreaterThan(5 * error);
     model.dispose();
     exact.dispose();
   });
@@ -324,7 +334,7 @@ describe("8-bit weights", () => {
     const { stored } = roundedCase(parseConfig({ ...published, attn_type_list: [1, 1, 1] }));
     const results = [];
     for (const threads of [1, 2]) {
-      const model = await load(stored, { dtype: "q8", build: "simd", threads });
+      const model = await load(stored, { dtype, build: "simd", threads });
       const cache = [model.newCache()];
       const steps = stored.ids[0]!.map((id) => model.forward([[id]], { cache }).logits);
       results.push(model.forward(stored.ids).logits);
@@ -333,15 +343,15 @@ describe("8-bit weights", () => {
           results.at(-1)!,
           steps.flatMap((x) => [...x]),
         ),
-      ).toBeLessThanOrEqual(GOLDEN_Q8.logits);
+      ).toBeLessThanOrEqual(bound);
       model.dispose();
     }
     expect(results[1]).toEqual(results[0]);
   });
 
   test("cannot be saved", async () => {
-    const model = await load(randomCase(parseConfig(published), 1, [1]), { dtype: "q8" });
-    await expect(model.save()).rejects.toThrow(/save: model\.embed_tokens\.weight:.*8-bit/);
+    const model = await load(randomCase(parseConfig(published), 1, [1]), { dtype });
+    await expect(model.save()).rejects.toThrow(/save: model\.embed_tokens\.weight:.*rounded weights/);
     model.dispose();
   });
 });

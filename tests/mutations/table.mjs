@@ -63,6 +63,8 @@ export const mutations = [
   kernel("pack", "reinterpret<f32>(0x33800000)", "reinterpret<f32>(0x34000000)", "stored weights"),
   kernel("matmul-q8", "for (let r: i32 = 0; r < rows + rest; r++)", "for (let r: i32 = 0; r < rows; r++)", "q8"),
   kernel("q8", "max(largest, levels * f32.MIN_NORMAL_VALUE)", "largest", "q8"),
+  kernel("matmul-q4", "for (let r: i32 = 0; r < rows + rest; r++)", "for (let r: i32 = 0; r < rows; r++)", "q4"),
+  kernel("q4", "steps <= 16", "steps <= 15", "q4|4-bit"),
   kernel("matmul", "at(x, k) + (<usize>(tiled + r)) * ldx", "at(x, k) + (<usize>tiled) * ldx", "product"),
   kernel("matmul-backward", "width = min(8, N - n), c = dw", "width = min(7, N - n), c = dw", "gradients equal.*matmul"),
   kernel("synthetic", "i32x4.splat(0x846ca68b)", "i32x4.splat(0x846ca68d)", "formula|synthetic"),

@@ -56,7 +56,7 @@ export function matmul(x: Numbers, w: Numbers, inner: number): Float32Array {
 }
 
 /** An integer, so never −0. */
-function roundToEven(x: number): number {
+export function roundToEven(x: number): number {
   const nearest = Math.round(x);
   return (Math.abs(x % 1) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest) + 0;
 }

@@ -4,7 +4,7 @@
 // of magnitudes is the same computation on absolute values. ε is the distance from 1 to the next float32, which is twice the error of one
 // rounding.
 
-import { Q8_BLOCK_INPUTS } from "../../src/runtime/tensor.js";
+import { Q4_GROUP_INPUTS, Q8_BLOCK_INPUTS } from "../../src/runtime/tensor.js";
 import { quadraticLightning } from "../reference/lightning.js";
 import { type Numbers, softmax as probabilities } from "../reference/linear.js";
 
@@ -30,6 +30,9 @@ export const GRADIENTS = { loss: 1e-5, relative: 1e-4, steps: 1e-4 } as const;
  * activations to 15 bits and a sign. This is 2^8 times as coarse as float32; a tenth of the tolerance for float32 is used.
  */
 export const GOLDEN_Q8 = { logits: (2 ** 8 * GOLDEN.logits) / 10 } as const;
+
+/** The same for q4, where activations have 2^8 times as large steps. */
+export const GOLDEN_Q4 = { logits: 2 ** 8 * GOLDEN_Q8.logits } as const;
 
 /**
  * Maximum error of losses of policies and of their gradients in float64, compared with vectors that have 16 digits. It is relative to the
@@ -97,6 +100,17 @@ export function q8Product(x: Numbers, w: Numbers, inner: number): number {
     quantization(32767, maxAbs(x)) * maxAbs(rows) +
     rounding(Math.ceil(inner / Q8_BLOCK_INPUTS) + 4, longestRow(x, inner) * longestRow(w, inner))
   );
+}
+
+/**
+ * Returns the tolerance of any entry of x·wᵀ, where w is a q4 matrix and x is rounded to 127 steps in groups. The sum of each group is
+ * exact; the groups are added up in float32.
+ */
+export function q4Product(x: Numbers, w: Numbers, inner: number): number {
+  const rows = Array.from({ length: w.length / inner }, (_, row) => norm1(Array.prototype.slice.call(w, row * inner, (row + 1) * inner)));
+  const groups = Math.ceil(inner / Q4_GROUP_INPUTS);
+  // Scale times integer plus offset may be 16 times as large as the weight that they give.
+  return quantization(127, maxAbs(x)) * maxAbs(rows) + rounding(groups + 4, 32 * longestRow(x, inner) * longestRow(w, inner));
 }
 
 /**

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { MiniMaxM1 } from "../../index.js";
 
 /** Precision of the weight matrices, or of keys and values. */
-type Precision = { readonly dtype: "bf16" | "q8" } | { readonly kv: "bf16" | "q8" };
+type Precision = { readonly dtype: "bf16" | "q8" | "q4" } | { readonly kv: "bf16" | "q8" };
 
 /** The effect of a narrower precision on a model, measured on text that the model itself sampled. */
 export interface Accuracy {
@@ -31,7 +31,7 @@ const COMPARED_TOKENS = 256;
 /** Maximum number of sampled texts, for models that stop early. */
 const MAX_TEXTS = 64;
 
-type LoadModel = (options: { dtype?: "bf16" | "q8"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
+type LoadModel = (options: { dtype?: "bf16" | "q8" | "q4"; kv?: "bf16" | "q8" }) => Promise<MiniMaxM1>;
 
 /**
  * Loads the model as stored, and in each narrower precision of its weights and of its keys and values. Compares their logits on
@@ -55,7 +55,7 @@ export async function measureAccuracy(load: LoadModel, signal: AbortSignal): Pro
 }
 
 function narrowerPrecisions({ config: { dtype, attnTypeList } }: MiniMaxM1): Precision[] {
-  const weights: Precision[] = dtype === "bf16" ? [{ dtype: "q8" }] : [{ dtype: "bf16" }, { dtype: "q8" }];
+  const weights: Precision[] = [...(dtype === "bf16" ? [] : [{ dtype: "bf16" } as const]), { dtype: "q8" }, { dtype: "q4" }];
   return attnTypeList.includes(1) ? [...weights, { kv: "bf16" }, { kv: "q8" }] : weights;
 }
 

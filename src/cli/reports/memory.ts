@@ -41,14 +41,15 @@ export interface LlamaCppMemory extends Omit<DeviceMemory, "name" | "usableBytes
 export interface LibraryMemory extends MemoryEstimate {
   readonly residency: "resident" | "streamed";
   readonly dtype: (typeof PRECISIONS)[number] | "as stored";
-  readonly kv: (typeof PRECISIONS)[number];
+  readonly kv: (typeof KV_PRECISIONS)[number];
   readonly context: number;
 }
 
 /** The formats of GGUF files whose memory is reported. */
 export const GGUF_FORMATS = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"] as const satisfies readonly GgufFormat[];
 export const SCHEMES = ["experts_int8", "bf16"] as const;
-export const PRECISIONS = ["q8", "bf16", "f32"] as const;
+export const PRECISIONS = ["q4", "q8", "bf16", "f32"] as const;
+export const KV_PRECISIONS = ["q8", "bf16", "f32"] as const;
 
 /** Computes memory for each context length. @param contexts lengths of a sequence in tokens */
 export function memoryReport(graph: Graph, contexts: readonly number[], batch: number): Memory {
@@ -60,7 +61,7 @@ export function memoryReport(graph: Graph, contexts: readonly number[], batch: n
     llamaCpp: GGUF_FORMATS.flatMap((weights) => contexts.flatMap((context) => llamaCppMemory(graph, { weights, context, batch }))),
     guideClaims: guideClaims(graph),
     library: [...PRECISIONS, "as stored" as const].flatMap((dtype) =>
-      PRECISIONS.flatMap((kv) => contexts.map((context) => libraryMemory(graph, { dtype, kv, context, batch }))),
+      KV_PRECISIONS.flatMap((kv) => contexts.map((context) => libraryMemory(graph, { dtype, kv, context, batch }))),
     ),
   };
 }

@@ -1,6 +1,6 @@
 import { type DeploymentMemory, VLLM_DEFAULTS, VLLM_VERSION } from "../../analysis/index.js";
 import { formatBytes } from "../../index.js";
-import { GGUF_FORMATS, type LibraryMemory, type LlamaCppMemory, type Memory, PRECISIONS, SCHEMES } from "../reports/memory.js";
+import { GGUF_FORMATS, KV_PRECISIONS, type LibraryMemory, type LlamaCppMemory, type Memory, SCHEMES } from "../reports/memory.js";
 import { count, table } from "./tables.js";
 import type { Colours } from "./terminal.js";
 
@@ -99,7 +99,8 @@ function libraryLines({ contexts, batch, library }: Memory, dim: Colours["dim"])
     ...table(
       [
         [`in this library, ${sequences(batch)} of`, ...contexts.map(count)],
-        ...PRECISIONS.map((precision) => row(`total, ${precision}`, precision, precision)),
+        row("total, q4, kv in q8", "q4", "q8"),
+        ...KV_PRECISIONS.map((precision) => row(`total, ${precision}`, precision, precision)),
         ...(streams ? [row("streamed, kv in q8", "as stored", "q8")] : []),
       ],
       dim,
