@@ -19,7 +19,7 @@ export function loadedWeights(weights: StoredWeights): WeightReader {
   const rounded = [...weights.specs()].find(({ name }) => weights.isRounded(name));
   if (rounded) {
     throw new InputError(
-      `save: ${rounded.name}: expected weights in their stored precision, got 8-bit weights (load the checkpoint without dtype "q8"; a GGUF file may have dtype "q8_0")`,
+      `save: ${rounded.name}: expected weights in their stored precision, got rounded weights (load the checkpoint without dtype "q8" or "q4"; a GGUF file may have dtype "q8_0")`,
     );
   }
   return {
