@@ -8,7 +8,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LightningError } from "../../src/base/errors.js";
 import { loadCheckpoint } from "../../src/checkpoint/load.js";
 import type { Progress } from "../../src/checkpoint/load-options.js";
-import { expectSaved, type Files, json, rangeOf, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
+import type { SaveProgress } from "../../src/checkpoint/save-options.js";
+import { exportGguf } from "../../src/export-gguf.js";
+import { expectSaved, type Files, json, rangeOf, SMALL, serve, sharded, singleFile, withServer } from "../support/checkpoints.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const NAME = "org/tiny-m1";
@@ -459,4 +461,36 @@ describe("hub ids", () => {
       await expect(loadCheckpoint(NAME, { signal: controller.signal })).rejects.toBe("enough");
     });
   });
+});
+
+test("an export downloads once, reports both phases, and equals the export of the same files", async () => {
+  const config = { ...SMALL, postnorm: true, num_experts_per_tok: 1 };
+  const files = sharded(config, 3);
+  await withHub(files, async (hub) => {
+    const seen: SaveProgress[] = [];
+    await exportGguf(NAME, join(cache, "hub/model.gguf"), { onProgress: (progress) => seen.push(progress) });
+    const last = (phase: string) => seen.filter((progress) => progress.phase === phase).at(-1)!;
+    expect(new Set(seen.map(({ phase }) => phase))).toEqual(new Set(["download", "write"]));
+    expect([last("download").fraction, last("write").fraction]).toEqual([1, 1]);
+    const fetched = hub.fetched.length;
+    await exportGguf(NAME, join(cache, "again/model.gguf"), { localFilesOnly: true });
+    expect(hub.fetched).toHaveLength(fetched);
+    await exportGguf(files, join(cache, "files/model.gguf"));
+    const [first, again, own] = await Promise.all(["hub", "again", "files"].map((folder) => readFile(join(cache, folder, "model.gguf"))));
+    expect(Buffer.compare(first!, own!)).toBe(0);
+    expect(Buffer.compare(first!, again!)).toBe(0);
+  });
+});
+
+test("an export that llama.cpp cannot express is refused before weights are downloaded", async () => {
+  const tokenizer = { normalizer: { type: "NFC" }, pre_tokenizer: null, model: { type: "BPE", vocab: { a: 0 }, merges: [] } };
+  for (const [files, message] of [
+    [sharded({ ...SMALL, shared_intermediate_size: 8, postnorm: true }, 3), /shared_intermediate_size/],
+    [sharded({ ...SMALL, postnorm: true }, 3).set("tokenizer.json", json(tokenizer)), /tokenizer: normalizer/],
+  ] as const) {
+    await withHub(files, async (hub) => {
+      await expect(exportGguf(NAME, join(cache, "model.gguf"))).rejects.toThrow(message);
+      expect(hub.fetched.filter((file) => file.endsWith(".safetensors"))).toEqual([]);
+    });
+  }
 });

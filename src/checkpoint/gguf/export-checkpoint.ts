@@ -11,7 +11,7 @@ import { checkTiedHead } from "../tied-head.js";
 import { expectGgufPath, parseExportOptions } from "./export-options.js";
 import { expectLlamaCppModel } from "./llama-cpp-model.js";
 import { storedWeights } from "./weight-readers.js";
-import { writeGguf } from "./write-gguf.js";
+import { textMetadata, writeGguf } from "./write-gguf.js";
 
 /**
  * Converts the files of a checkpoint to a GGUF file, without loading the model.
@@ -29,7 +29,14 @@ export async function exportCheckpoint(
   const from = await openByteSource(typeof source === "function" ? await source() : source, options);
   try {
     const { config } = await readConfigFile(from, "give a checkpoint's directory", options);
+    const files = new Map<string, Uint8Array>();
+    for (const file of TEXT_FILES) {
+      const bytes = await readTextFile(from, file, signal);
+      if (bytes) files.set(file, bytes.slice());
+    }
+    // Refusals come before the download of the weights.
     expectLlamaCppModel(config);
+    await textMetadata(config, files);
     const { files: names, index } = await findShards(from, signal);
     const sizes = await readShardSizes(from, names, signal);
     const download = progressReporter("download", onProgress);
@@ -40,11 +47,6 @@ export async function exportCheckpoint(
     const shards = splitFusedExperts(keepListedTensors(found, index, onWarning), config);
     const { weights, buffers } = matchWeights(graph(config), tensorsByName(shards), shards);
     await checkTiedHead(from, weights, buffers, signal);
-    const files = new Map<string, Uint8Array>();
-    for (const file of TEXT_FILES) {
-      const bytes = await readTextFile(from, file, signal);
-      if (bytes) files.set(file, bytes.slice());
-    }
     const model = { config, files, weights: storedWeights(from, weights, signal) };
     const to = await platform.openFileDestination(path);
     await writeGguf(model, to, path, { dtype, signal, onBytes: progressReporter("write", onProgress) });

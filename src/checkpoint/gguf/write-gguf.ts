@@ -4,7 +4,7 @@ import type { Destination } from "../../io/destination.js";
 import type { Config } from "../../model/config.js";
 import type { GgufDType } from "../save-options.js";
 import { readTextSettings, readTokenizerFiles } from "../text-settings.js";
-import { encodeHeader, paddingAfter } from "./file-format.js";
+import { encodeHeader, type MetadataEntry, paddingAfter } from "./file-format.js";
 import { expectLlamaCppModel, modelMetadata, modelTensors, type TensorToConvert } from "./llama-cpp-model.js";
 import { tokenizerMetadata } from "./llama-cpp-tokenizer.js";
 import { decodeFloats, encodeFloats, type TensorType, tensorBytes } from "./tensor-types.js";
@@ -40,10 +40,7 @@ export async function writeGguf(
   expectLlamaCppModel(config);
   const type = TYPES[dtype];
   const tensors = modelTensors(config, type);
-  const metadata = [
-    ...modelMetadata(config, modelName(path), type),
-    ...tokenizerMetadata(config, readTokenizerFiles(files), await readTextSettings(files)),
-  ];
+  const metadata = [...modelMetadata(config, modelName(path), type), ...(await textMetadata(config, files))];
   const header = encodeHeader(metadata, tensors);
   const sizes = tensors.map(({ shape, type }) => tensorBytes(shape, type));
   const total = sizes.reduce((sum, bytes) => sum + bytes + paddingAfter(bytes), header.byteLength);
@@ -65,6 +62,11 @@ export async function writeGguf(
     await to.discard();
     throw error;
   }
+}
+
+/** Returns the metadata of the tokenizer and the chat templates. @throws {CheckpointError} a tokenizer that llama.cpp cannot express */
+export async function textMetadata(config: Config, files: GgufModel["files"]): Promise<MetadataEntry[]> {
+  return tokenizerMetadata(config, readTokenizerFiles(files), await readTextSettings(files));
 }
 
 /** Returns the last part of a path, without its extension. */
