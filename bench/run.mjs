@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { compileLimits } from "./cache.mjs";
 import { table } from "./table.mjs";
 
-const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts", "long", "streaming"];
+const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts", "long", "streaming", "pretrained"];
 /** Groups that accept --shapes. */
 const SHAPED = ["products", "int8", "threads"];
 const HELP = `npm run bench [-- OPTION …]
@@ -24,7 +24,7 @@ const HELP = `npm run bench [-- OPTION …]
   --help
 
 Without --own or --report the peers are installed once, about 800 MB. All groups take about an hour, of which long takes 15 minutes;
-streaming needs 8 GB on the drive for temporary files.
+streaming needs 8 GB on the drive for temporary files, pretrained 4 GB.
 Results of whole groups with their peers are stored in bench/results/, but not with --shapes, --own, --quick or --json.`;
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const results = `${folder}results/`;
