@@ -32,7 +32,7 @@ function markdown(parts) {
     "---\ntitle: Results\n---",
     "# Results",
     "`npm run bench -- --report` generates this page from `bench/results/`. [Performance](../docs/performance.md) describes the method, the benchmark model and the other libraries.",
-    `All figures were measured on one machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. The builds \`simd\` and \`relaxed\` ran in ${machine.engines.simd} and ${machine.engines.relaxed}. Each is compared with other libraries in the same engine.`,
+    `All figures were measured on one machine, unless a section names another: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB. The builds \`simd\` and \`relaxed\` ran in ${machine.engines.simd} and ${machine.engines.relaxed}. Each is compared with other libraries in the same engine.`,
     `Versions: ${versions.join(", ")}.`,
     "## Targets",
     "For each build, the columns are the target, the measured figures, and whether the target is met. A row has several figures if it covers several shapes or numbers of threads; the worst one decides. Figures are for one thread unless stated. `1.78×` means that this library is 1.78 times as fast; it is a ratio of medians of one interleaved run. Prefill and decode are those of the benchmark model.",
@@ -44,6 +44,7 @@ function markdown(parts) {
     "² On this machine, llama.cpp decodes more slowly on two threads than on one, so the ratio on two threads is meaningless. See [Interpretation](../docs/performance.md#interpretation).",
     "The sections below contain all measurements. Each cell is a median, followed by the smallest and the largest value in parentheses. Shapes of matrix multiplications are rows × inputs × outputs. `limit` rows are the measured limits of the machine.",
     ...Object.entries(parts).flatMap(([group, part]) => section(group, part)),
+    ...anotherProcessor(),
   ]
     .map(wrap)
     .join("\n\n")}\n`;
@@ -65,6 +66,8 @@ const INTRODUCTIONS = {
   profile:
     "Time of each kernel in the benchmark model, for the relaxed build. 8-bit kernels can exceed the peak, which is that of float32 multiply-adds.",
   long: "`7:1` is a small model with seven lightning layers and one softmax layer. The other two models have only lightning or only softmax layers. A position that is marked as not computed was reached by filling the cache.",
+  pretrained:
+    "A checkpoint in the exact shape of HypeNet-2B with seeded weights, 3.85 GB of bf16 in four files, is loaded from the page cache and rounded. Then it reads a prompt of 512 tokens (prefill) and generates 32 tokens (decode). Memory is the size of the WebAssembly memory, which has grown in large steps. Streamed weights give the same tokens.",
   streaming: "Weights of 6.95 GiB are streamed with a budget of 1 GiB. A prompt of 8 tokens is read, then 12 tokens are generated.",
 };
 
@@ -82,6 +85,9 @@ const METRICS = {
   hidden: "Reading time that is hidden by computing",
   hits: "Matrices that were in memory when they were needed",
   first: "Time to the first token",
+  load: "Load",
+  loaded: "Memory after the load",
+  memory: "Memory after generating",
 };
 
 const TITLES = {
@@ -95,6 +101,7 @@ const TITLES = {
   model: "Whole models",
   profile: "Profile",
   long: "Long contexts",
+  pretrained: "A pretrained model",
   streaming: "Checkpoints larger than memory",
 };
 
@@ -105,6 +112,19 @@ function section(group, part) {
   const missing = skipped.map(({ name, engine, reason }) => `- Skipped: ${name}, ${engine}: ${reason}`).join("\n");
   const introduction = [INTRODUCTIONS[group], `Measured on ${date} in ${seconds} s.`].filter(Boolean).join(" ");
   return [`## ${TITLES[group]}`, introduction, ...body, ...agreed, ...(missing ? [missing] : [])];
+}
+
+/** The benchmark model on a processor of another family, whose results are in a folder of their own. */
+function anotherProcessor() {
+  const file = path("results/intel/model.json");
+  if (!existsSync(file)) return [];
+  const part = JSON.parse(readFileSync(file, "utf8"));
+  const { processor, cores, engines } = part.machine;
+  return [
+    "## Whole models on another processor",
+    `The same as in "Whole models", on ${processor}, ${cores} cores, with wllama 3.13.0. Both builds ran in ${engines.simd}. Measured on ${part.date} in ${part.seconds} s, in three rounds.`,
+    ...heatTables(part),
+  ];
 }
 
 /** One table per metric: contestants down, tasks across; median, smallest and largest. The common beginning of the titles is left out. */
@@ -155,6 +175,7 @@ const UNITS = {
   "share of the reading time": "parts of 1",
   "share of the matrices found in memory": "parts of 1",
   "seconds to the first token": "seconds",
+  s: "seconds",
   "ktoken/s": "thousand tokens/s",
 };
 

@@ -10,7 +10,20 @@ import { parseArgs } from "node:util";
 import { compileLimits } from "./cache.mjs";
 import { table } from "./table.mjs";
 
-const GROUPS = ["products", "int8", "lightning", "attention", "threads", "model", "profile", "train", "rollouts", "long", "streaming", "pretrained"];
+const GROUPS = [
+  "products",
+  "int8",
+  "lightning",
+  "attention",
+  "threads",
+  "model",
+  "profile",
+  "train",
+  "rollouts",
+  "long",
+  "streaming",
+  "pretrained",
+];
 /** Groups that accept --shapes. */
 const SHAPED = ["products", "int8", "threads"];
 const HELP = `npm run bench [-- OPTION …]

@@ -13,7 +13,7 @@ const percent = (fraction) => `${(100 * fraction).toFixed(0)} %`;
  * @param {Record<string, object>} parts the groups' figures by name
  * @returns rows `{ what, simd, relaxed }`, each build with `{ target, figure, met }`; `met` is undefined if there is no target or no figure
  */
-export function verdicts({ products, int8, lightning, threads, model, train, long }) {
+export function verdicts({ products, int8, lightning, threads, model, train, long, pretrained }) {
   /** Returns the median of a contestant, or undefined if it is missing. A native peer counts for both builds. */
   const rate = (heat, name, build, metric = "run") =>
     heat?.results.find((result) => result.name === name && [build, "native"].includes(result.build))?.rates[metric]?.median;
@@ -59,6 +59,14 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
       const bytes = (model?.weights.body + model?.weights.head) * width;
       return (rate(heat, library()(build), build, "decode") * bytes) / 1e9 / rate(heat, `limit ${build}`, build, "read");
     });
+
+  /** Speed of 4-bit weights relative to 8-bit ones, on one and two threads. */
+  const fourBits = (metric) => (build) => {
+    const [q8, q4] = pretrained?.heats ?? [];
+    return [1, 2]
+      .map((count) => library(suffix(count))(build))
+      .map((name) => rate(q4, name, build, metric) / rate(q8, name, build, metric));
+  };
 
   const lightningSeries = long?.series.find(({ name }) => name === "all lightning")?.points ?? [];
   const here = (position) => lightningSeries.find((point) => point.position === position)?.prefillHere;
@@ -131,6 +139,8 @@ export function verdicts({ products, int8, lightning, threads, model, train, lon
     ),
     row("prefill of 512 tokens, one and two threads: rate relative to a single matmul", 0.7, 0.7, prefillEfficiency, percent),
     row("decode with float32, bf16 and int8: share of the memory bandwidth", 0.7, 0.7, decodeEfficiency, percent),
+    row("decode in HypeNet-2B's shape, one and two threads: speed of 4-bit weights relative to 8-bit", 1.6, 1.6, fourBits("decode")),
+    row("prefill in HypeNet-2B's shape, one and two threads: speed of 4-bit weights relative to 8-bit", 0.9, 0.9, fourBits("prefill")),
     row(
       "training step, one and two threads with one document, then with eight documents: rate relative to a single matmul",
       0.5,

@@ -22,6 +22,7 @@ export const sections = [
     label: "Models",
     pages: [
       guide("loading"),
+      guide("pretrained"),
       {
         file: "models/m1-puzzles/README.md",
         slug: "models/m1-puzzles",

@@ -7,7 +7,7 @@ import { randomIds } from "../random.mjs";
 
 const ROUNDS = 5;
 /** Bytes per weight. */
-const WIDTH = { f32: 4, bf16: 2, q8: 1 };
+const WIDTH = { f32: 4, bf16: 2, q8: 1, q4: 5 / 8 };
 
 /** Counts the weights that one token is multiplied with, in the layers and in the head, and all weights. */
 function weightsOf(c) {
@@ -57,20 +57,21 @@ export async function run(options) {
     ["f32", "F32"],
     ["bf16", "BF16"],
     ["q8", "Q8_0"],
+    ["q4", undefined], // no peer has a file of the same precision
   ].entries()) {
     // The short form runs each contestant once. The dtypes take turns, with one thread and with two.
     for (const threads of options.quick ? [1 + (i % 2)] : [1, 2]) {
       const own = await modelHeat(`model ${dtype}, ${threads} thread${threads > 1 ? "s" : ""}`, options, dtype);
       const { folder, context, heat } = own;
-      const file = options.own ? "" : await own.file(type);
+      const file = options.own || !type ? "" : await own.file(type);
       weights = own.weights;
-      const wllama = dtype !== "bf16" ? peer("wllama", "peers/wllama-model.mjs", { threads, options: { file, context } }) : [];
+      const wllama = type && dtype !== "bf16" ? peer("wllama", "peers/wllama-model.mjs", { threads, options: { file, context } }) : [];
       const whole = peer("onnxruntime-web", "peers/onnxruntime-model.mjs", { threads, options: { folder, platform: "web" } });
       const part = await stage(
         [
           ...ours("ours/model.mjs", { threads, options: { folder, dtype } }),
           ...wllama,
-          ...peer("llama.cpp", "peers/llama-cpp-model.mjs", { threads, options: { file }, native: true }),
+          ...(type ? peer("llama.cpp", "peers/llama-cpp-model.mjs", { threads, options: { file }, native: true }) : []),
           ...(dtype === "f32" ? whole : []),
           ...ours("ours/product-rate.mjs", { threads, label: "product" }),
           ...(threads === 1 ? limits() : []),

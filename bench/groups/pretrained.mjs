@@ -22,7 +22,7 @@ const small = {
   ...{ lightning_scale: "1/sqrt(d)", rms_norm_eps: 1e-6, rope_theta: 1e6, max_position_embeddings: 4096, attn_logits_scaling: "hype 500" },
 };
 
-const UNITS = { load: "s", memory: "GiB", prefill: "tokens/s", decode: "tokens/s" };
+const UNITS = { load: "s", loaded: "GiB", memory: "GiB", prefill: "tokens/s", decode: "tokens/s" };
 
 export async function run({ quick, rounds }) {
   const { hypeNet2B, MiniMaxM1 } = await import("../../dist/node/index.js");
@@ -104,10 +104,11 @@ async function expectSameStreamed(folder, dtype, task) {
   console.log(`  ${dtype}: the same ${resident.generated.length} tokens when streamed`);
 }
 
-function ratesOf({ loadSeconds, reservedBytes, points }) {
+function ratesOf({ loadSeconds, loadedBytes, reservedBytes, points }) {
   const of = (values) => ({ median: median(values), minimum: Math.min(...values), maximum: Math.max(...values) });
   return {
     load: of([loadSeconds]),
+    loaded: of([loadedBytes / 2 ** 30]),
     memory: of([reservedBytes / 2 ** 30]),
     prefill: of(points.map(({ prefill }) => prefill)),
     decode: of(points.map(({ decode }) => decode)),
@@ -115,6 +116,8 @@ function ratesOf({ loadSeconds, reservedBytes, points }) {
 }
 
 function describe({ name, engine, rates }) {
-  const { load, memory, prefill, decode } = Object.fromEntries(Object.entries(rates).map(([key, rate]) => [key, rate.median.toPrecision(3)]));
-  return `${name.padEnd(34)} ${engine}: loaded in ${load} s, ${memory} GiB, prefill ${prefill}, decode ${decode} tokens/s`;
+  const { load, loaded, memory, prefill, decode } = Object.fromEntries(
+    Object.entries(rates).map(([key, rate]) => [key, rate.median.toPrecision(3)]),
+  );
+  return `${name.padEnd(34)} ${engine}: loaded in ${load} s, ${loaded} GiB, later ${memory} GiB, prefill ${prefill}, decode ${decode} tokens/s`;
 }

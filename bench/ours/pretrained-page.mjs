@@ -13,7 +13,11 @@ const PAGE = "<!doctype html><title>benchmark</title>";
 async function serve(checkpoint) {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url, "http://localhost").pathname);
-    const headers = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp", "accept-ranges": "bytes" };
+    const headers = {
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-embedder-policy": "require-corp",
+      "accept-ranges": "bytes",
+    };
     if (path === "/") return response.writeHead(200, { ...headers, "content-type": TYPES.html }).end(PAGE);
     const file = path.startsWith("/checkpoint/") ? join(checkpoint, path.slice(12)) : join(root, path);
     const size = statSync(file, { throwIfNoEntry: false })?.size;
@@ -25,7 +29,9 @@ async function serve(checkpoint) {
     if (from !== undefined) headers["content-range"] = `bytes ${start}-${end}/${size}`;
     response.writeHead(from === undefined ? 200 : 206, headers);
     if (request.method === "HEAD") return response.end();
-    createReadStream(file, { start, end }).on("error", () => response.destroy()).pipe(response);
+    createReadStream(file, { start, end })
+      .on("error", () => response.destroy())
+      .pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;

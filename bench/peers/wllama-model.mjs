@@ -9,6 +9,7 @@ import { Wllama } from "@wllama/wllama/esm/index.js";
 
 const require = createRequire(import.meta.url);
 const packages = dirname(dirname(require.resolve("@wllama/wllama/package.json")));
+const { version } = require("@wllama/wllama/package.json");
 const memory64 = Number(process.versions.node.split(".")[0]) >= 24;
 const wasm = (path) => `data:application/wasm;base64,${readFileSync(join(packages, path)).toString("base64")}`;
 
@@ -19,7 +20,7 @@ export async function setup({ file, threads, context }) {
   wllama = new Wllama({ default: "unused" }, { logger: { debug: log, log, warn: log, error: log } });
   wllama.getWorkerResources = () =>
     memory64
-      ? { wasmPath: wasm("wllama/src/wasm/wllama.wasm"), compat: false }
+      ? { wasmPath: wasm("wllama/esm/wasm/wllama.wasm"), compat: false }
       : {
           wasmPath: wasm("wllama-compat/wasm/wllama.wasm"),
           jsPath: { code: readFileSync(join(packages, "wllama-compat/wasm/wllama.js"), "utf8") },
@@ -39,7 +40,7 @@ export async function setup({ file, threads, context }) {
   });
   const running = wllama.isMultithread() ? wllama.getNumThreads() : 1;
   if (running !== threads) throw new Error(`expected ${threads} threads, wllama runs ${running}`);
-  return `wllama 3.8.1 ${memory64 ? "default build" : "compat build"}, ${threads} thread${threads > 1 ? "s" : ""}, Node ${process.versions.node}`;
+  return `wllama ${version} ${memory64 ? "default build" : "compat build"}, ${threads} thread${threads > 1 ? "s" : ""}, Node ${process.versions.node}`;
 }
 
 export function prepare({ ids, tokens }) {

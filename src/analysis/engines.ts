@@ -1,5 +1,5 @@
 // The engines that people ask for, and what each of them can do with MiniMax-M1. Statements name what was read: vLLM's
-// minimax_text_01.py in its first and its last version, pull requests of vLLM and SGLang, and the sources of llama.cpp.
+// minimax_text_01.py in an early and in a late version, pull requests of vLLM and SGLang, and the sources of llama.cpp.
 
 import type { GgufFormat } from "./gguf-tensors.js";
 import { LLAMA_CPP_VERSION } from "./llama-cpp.js";

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -60,6 +60,18 @@ describe("the short form of every group runs, without peers and from any directo
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith("lightning-m1-streaming-"))).toEqual([]);
   });
 
+  test("pretrained", () => {
+    const [{ heats = [], skipped }] = run("pretrained") as [Report];
+    const browser = existsSync(process.env.CHROMIUM ?? "/usr/bin/chromium");
+    expect(skipped.map(({ name }) => name).filter((name) => browser || !name.includes("in a page"))).toEqual([]);
+    expect(heats.map(({ title }) => title)).toEqual(["q8", "q4"]);
+    for (const { name, rates } of heats.flatMap(({ results }) => results)) {
+      for (const rate of ["load", "loaded", "memory", "prefill", "decode"])
+        expect(rates[rate]!.median, `${name} ${rate}`).toBeGreaterThan(0);
+    }
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith("lightning-m1-pretrained-"))).toEqual([]);
+  }, 120_000);
+
   test("long", () => {
     const [{ series = [], skipped }] = run("long") as [Report];
     expect(skipped).toEqual([]);
@@ -80,7 +92,7 @@ test("groups and shapes are the caller's", () => {
 test.each([
   [
     ["--only", "sums"],
-    '--only: expected products, int8, lightning, attention, threads, model, profile, train, rollouts, long, streaming, got "sums"',
+    '--only: expected products, int8, lightning, attention, threads, model, profile, train, rollouts, long, streaming, pretrained, got "sums"',
   ],
   [["--only", "products", "--shapes", "1x2"], '--shapes: expected MxKxN,…, got "1x2"'],
   [["--only", "products", "--shapes", "1x2x0"], '--shapes: expected MxKxN,…, got "1x2x0"'],

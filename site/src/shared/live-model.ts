@@ -14,7 +14,11 @@ export interface ModelChoice {
   readonly source?: ModelSource | undefined;
   /** Whether the browser keeps what is downloaded (true). */
   readonly keepsDownload?: boolean;
+  /** Precision of matrices in memory. By default as stored. */
+  readonly dtype?: "q8" | "q4" | undefined;
 }
+
+const BUNDLED: ModelChoice = { name: "the bundled model" };
 
 /** What each build of the kernels needs from the browser. */
 const KERNELS = { simd: "SIMD", relaxed: "relaxed SIMD", debug: "debugging" } as const;
@@ -32,9 +36,7 @@ export class LiveModel {
   private loading: Promise<WorkerModel> | undefined;
   /** Aborts loading, if another model is chosen. */
   private loader = new AbortController();
-  private source: ModelSource | undefined;
-  private keepsDownload = true;
-  private name = "the bundled model";
+  private choice = BUNDLED;
 
   /**
    * @param tokenizer whether the page needs `model.tokenizer`
@@ -77,11 +79,9 @@ export class LiveModel {
   }
 
   /** Replaces the model by another one. */
-  replace({ name, source, keepsDownload }: ModelChoice): Promise<WorkerModel> {
+  replace(choice: ModelChoice): Promise<WorkerModel> {
     this.drop();
-    this.name = name;
-    this.source = source;
-    this.keepsDownload = keepsDownload ?? true;
+    this.choice = choice;
     return this.load();
   }
 
@@ -89,7 +89,7 @@ export class LiveModel {
   private cancel(): void {
     this.drop();
     this.bar.hidden = true;
-    this.state.textContent = `Loading ${this.name} was cancelled. It continues when you press Think.`;
+    this.state.textContent = `Loading ${this.choice.name} was cancelled. It continues when you press Think.`;
   }
 
   /** Ends loading, and frees the model. */
@@ -103,7 +103,7 @@ export class LiveModel {
   }
 
   private async start(signal: AbortSignal): Promise<WorkerModel> {
-    const { name, source } = this;
+    const { name, source, dtype, keepsDownload = true } = this.choice;
     this.state.textContent = `Loading ${name}…`;
     this.hint.textContent = this.percent.textContent = "";
     this.progress.value = 0;
@@ -112,7 +112,8 @@ export class LiveModel {
     const model = await createWorkerModel(source ?? files, {
       signal,
       tokenizer: this.tokenizer,
-      ...(typeof source === "string" && this.keepsDownload && { cache: true }),
+      ...(dtype && { dtype }),
+      ...(typeof source === "string" && keepsDownload && { cache: true }),
       onProgress: ({ fraction, phase }) => {
         this.progress.value = fraction;
         this.percent.textContent = `${Math.floor(100 * fraction)} %, ${phase === "download" ? "downloading" : "loading"}`;
@@ -136,14 +137,16 @@ export class LiveModel {
     this.bar.hidden = true;
     const message = error instanceof Error ? error.message : String(error);
     // The library's remedies, which end its messages, are written for programmers.
-    const reason = this.source instanceof Map ? message : message.replace(/ \(.*$/s, "");
+    const { source } = this.choice;
+    const reason = source instanceof Map ? message : message.replace(/ \(.*$/s, "");
     this.state.textContent = `The model could not be loaded: ${reason}. ${this.remedy()}`.replace("..", ".");
   }
 
   private remedy(): string {
-    if (this.source === undefined) return "Check the connection, and press Think to try again.";
-    if (typeof this.source !== "string") return "";
-    const isForeign = new URL(this.source).origin !== location.origin;
+    const { source } = this.choice;
+    if (source === undefined) return "Check the connection, and press Think to try again.";
+    if (typeof source !== "string") return "";
+    const isForeign = new URL(source).origin !== location.origin;
     return `Check the address and the connection${isForeign ? "; its server must allow requests from pages of other sites (CORS)" : ""}.`;
   }
 }

@@ -15,8 +15,8 @@ export async function answerTokens(model: MiniMaxM1, question: string): Promise<
 }
 
 /** The text of an answer that is sampled with the page's default settings. `status` is the page's, and names the kernels that it uses. */
-export async function sampledText(question: string, seed: number, status: string): Promise<string> {
-  using model = await loadInNode({ build: status.endsWith("kernels for relaxed SIMD.") ? "relaxed" : "simd" });
+export async function sampledText(question: string, seed: number, status: string, options?: LoadOptions): Promise<string> {
+  using model = await loadInNode({ ...options, build: status.endsWith("kernels for relaxed SIMD.") ? "relaxed" : "simd" });
   return await model.generate([{ role: "user", content: question }], { temperature: 1, topP: 0.95, seed }).text();
 }
 

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { encodeSafetensorsHeader } from "../../../src/io/safetensors.js";
 import { checkpointHandler } from "../../../tests/support/checkpoint-service.js";
 import { useBrowser } from "../support/browser.ts";
+import { sampledText, shownText } from "../support/node-answers.ts";
 
 const MB = 1e6;
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
@@ -138,6 +139,30 @@ test("100 MB from a folder that is chosen, and from one that is dropped", async 
   await page.getByLabel("Temperature").fill("0");
   await page.getByRole("button", { name: "Think" }).click();
   await expect.poll(() => page.locator(".think-verdict").textContent(), { timeout: 60_000 }).toMatch(/^Right/);
+  expect(problems).toEqual([]);
+  await page.context().close();
+});
+
+test("a folder in 4 bits, which survives a reload, gives the text of Node in 4 bits", async () => {
+  const { page, problems } = await open();
+  await page.goto(`${inject("site")}think/?task=number-target&level=3&puzzle=4&seed=7`);
+  await isReady(page);
+  await page.getByText("Another model").click();
+  await page.getByLabel("4 bits").check();
+  await expect.poll(() => page.url()).toContain("precision=q4");
+  await page.reload();
+  await isReady(page);
+  await page.getByText("Another model").click();
+  expect(await page.getByLabel("4 bits").isChecked()).toBe(true);
+  await page.locator(".think-other input[type=file]").setInputFiles(bundled);
+  await expectStatus(page, /^Ready: m1-puzzles \(3\.4/);
+  const question = await page.getByLabel("Question: a puzzle").inputValue();
+  await page.getByRole("button", { name: "Think" }).click();
+  const status = (await page.locator(".live-model > [role=status]").textContent())!;
+  const [narrow, wide] = [await sampledText(question, 7, status, { dtype: "q4" }), await sampledText(question, 7, status)];
+  const shown = () => Promise.all(["Thinking", "Answer"].map((name) => page.getByRole("region", { name }).locator("pre").textContent()));
+  await expect.poll(shown, { timeout: 60_000 }).toEqual(shownText(narrow));
+  expect(narrow).not.toBe(wide);
   expect(problems).toEqual([]);
   await page.context().close();
 });

@@ -1,14 +1,21 @@
 // The choice of another model: a folder or an address, and the downloads that the browser keeps.
 
-import { button, checkboxes, type TextInput, textInput } from "../../shared/controls.ts";
+import { button, type Control, checkboxes, radios, type TextInput, textInput } from "../../shared/controls.ts";
 import { element, uniqueId } from "../../shared/dom.ts";
 import type { ModelChoice } from "../../shared/live-model.ts";
 import { formatBytes } from "../../shared/numbers.ts";
+
+/** Precisions of a model's matrices in memory. */
+export const PRECISIONS = ["stored", "q8", "q4"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+const PRECISION_LABELS = { stored: "as stored", q8: "8 bits", q4: "4 bits (HypeNet-2B then takes 1.2 GiB)" } as const;
 
 export interface OtherModelOptions {
   readonly onChoice: (choice: ModelChoice) => void;
   /** Called with the text of the address field, whenever it changes. */
   readonly onAddress: (text: string) => void;
+  readonly onPrecision: (precision: Precision) => void;
   /** Called with a file that is no model, or a folder without one. */
   readonly onRefused: (reason: string) => void;
 }
@@ -17,6 +24,8 @@ export class OtherModel {
   private readonly stored = element("ul", { class: "think-stored" });
   private readonly storedStatus = element("p", { role: "status" });
   private readonly address: TextInput;
+  private readonly precisions: Control<Precision>;
+  private precision: Precision = "stored";
   private keepsDownload = true;
   /** Text of the address field. */
   private text = "";
@@ -43,6 +52,11 @@ export class OtherModel {
       },
     });
     keep.show(["keep"]);
+    this.precisions = radios<Precision>({
+      label: "Weights in memory, of the next model",
+      choices: PRECISIONS.map((value) => ({ value, label: PRECISION_LABELS[value] })),
+      onInput: options.onPrecision,
+    });
     const form = element("form", {}, this.address.element, keep.element, element("button", { type: "submit" }, "Load from URL"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -53,6 +67,7 @@ export class OtherModel {
       { class: "think-other" },
       element("summary", {}, "Another model"),
       button("Use the bundled model", () => options.onChoice({ name: "the bundled model" })),
+      this.precisions.element,
       element("label", { for: folder.id }, "A folder with config.json, safetensors and tokenizer.json, as MiniMax-M1 is published"),
       folder,
       form,
@@ -69,6 +84,11 @@ export class OtherModel {
     this.text = text;
     this.address.show(text);
     if (text !== "") this.element.open = true;
+  }
+
+  showPrecision(precision: Precision): void {
+    this.precision = precision;
+    this.precisions.show(precision);
   }
 
   /** Accepts a folder, or its files, that are dropped anywhere on the page. */
@@ -122,7 +142,7 @@ export class OtherModel {
       this.options.onRefused("A model is a folder with config.json and .safetensors files. What you chose has none.");
       return;
     }
-    this.options.onChoice({ name: folder || "your model", source: new Map(files.map((file) => [file.name, file])) });
+    this.choose({ name: folder || "your model", source: new Map(files.map((file) => [file.name, file])) });
   }
 
   private chooseAddress(text: string): void {
@@ -132,7 +152,12 @@ export class OtherModel {
       return;
     }
     this.address.remark("", true);
-    this.options.onChoice({ name: `${url.host}${url.pathname}`, source: url.href, keepsDownload: this.keepsDownload });
+    this.choose({ name: `${url.host}${url.pathname}`, source: url.href, keepsDownload: this.keepsDownload });
+  }
+
+  private choose(choice: ModelChoice): void {
+    const { precision } = this;
+    this.options.onChoice({ ...choice, dtype: precision === "stored" ? undefined : precision });
   }
 }
 

@@ -7,7 +7,7 @@ import { SEED_RULE, seedField, seedInput } from "../../shared/seed.ts";
 import { choiceField, numberField, privateTextField, UrlState } from "../../shared/state.ts";
 import { PuzzleClient } from "../tasks/puzzle-client.ts";
 import { FORMATS, type Format, LEVELS, type Level } from "./formats.ts";
-import { OtherModel } from "./other-model.ts";
+import { OtherModel, PRECISIONS, type Precision } from "./other-model.ts";
 import type { QuestionChoice, Verdict } from "./questions.ts";
 import { playRecording, recorded } from "./recorded-run.ts";
 import { RunOutput } from "./run-output.ts";
@@ -23,6 +23,7 @@ interface State {
   readonly seed: number;
   /** The address of another model. It is loaded when the reader says so, not by a link. */
   readonly model: string;
+  readonly precision: Precision;
 }
 
 const MAX_TOKENS = 512;
@@ -34,6 +35,7 @@ class ThinkView extends HTMLElement {
   private readonly other = new OtherModel({
     onChoice: (choice) => this.replaceModel(choice),
     onAddress: (model) => this.state.set({ model }),
+    onPrecision: (precision) => this.state.set({ precision }),
     onRefused: (reason) => this.fail(reason),
   });
   private readonly output = new RunOutput();
@@ -73,6 +75,7 @@ class ThinkView extends HTMLElement {
       topP: numberField(0.95, { min: 0.05, max: 1 }),
       seed: seedField,
       model: privateTextField(""),
+      precision: choiceField("stored", PRECISIONS),
     });
     const task = select<Format>({
       label: "Puzzle",
@@ -128,6 +131,7 @@ class ThinkView extends HTMLElement {
       seed.remark("", true);
       this.seedIsValid = true;
       this.other.showAddress(values.model);
+      this.other.showPrecision(values.precision);
       void this.showQuestion();
     });
   }
