@@ -45,7 +45,7 @@ export function decodeSequence(transformer: Transformer, bytes: Uint8Array): Seq
   const { model, ids, computed, kv, seed, random, state } = parseSession(bytes);
   checkSession(
     model === fingerprint(transformer),
-    "expected a session of this model, got a session of another model. Configuration and weights must be the same.",
+    "expected a session of this model, got a session of another model. Configuration, weights and the option dtype must be the same.",
   );
   checkSession(
     KV_TYPES[kv] === transformer.kv,

@@ -13,7 +13,7 @@ export const inspect = defineCommand({
   args: {
     source: describedModel,
     slopes: { type: "boolean", description: "Print the decay slopes of every head" },
-    accuracy: { type: "boolean", description: "Load the model; measure errors of bf16 and 8-bit weights, keys and values" },
+    accuracy: { type: "boolean", description: "Load the model; measure errors of narrower weights, keys and values" },
     json: { type: "boolean", description: "Print JSON with exact numbers" },
     revision: { type: "string", valueHint: "name", description: "Branch, tag or commit of a hub id" },
     "local-files-only": { type: "boolean", description: "Use hub files in the cache only" },
