@@ -145,7 +145,7 @@ test("100 MB from a folder that is chosen, and from one that is dropped", async 
 
 test("a folder in 4 bits, which survives a reload, gives the text of Node in 4 bits", async () => {
   const { page, problems } = await open();
-  await page.goto(`${inject("site")}think/?task=number-target&level=3&puzzle=4&seed=17`);
+  await page.goto(`${inject("site")}think/?seed=9`);
   await isReady(page);
   await page.getByText("Another model").click();
   await page.getByLabel("4 bits").check();
@@ -156,10 +156,12 @@ test("a folder in 4 bits, which survives a reload, gives the text of Node in 4 b
   expect(await page.getByLabel("4 bits").isChecked()).toBe(true);
   await page.locator(".think-other input[type=file]").setInputFiles(bundled);
   await expectStatus(page, /^Ready: m1-puzzles \(3\.4/);
-  const question = await page.getByLabel("Question: a puzzle").inputValue();
+  // Rounding changes the answer to this question with this seed.
+  const question = "Make 96 from 4 8 5 9";
+  await page.getByLabel("Question: a puzzle").fill(question);
   await page.getByRole("button", { name: "Think" }).click();
   const status = (await page.locator(".live-model > [role=status]").textContent())!;
-  const [narrow, wide] = [await sampledText(question, 17, status, { dtype: "q4" }), await sampledText(question, 17, status)];
+  const [narrow, wide] = [await sampledText(question, 9, status, { dtype: "q4" }), await sampledText(question, 9, status)];
   const shown = () => Promise.all(["Thinking", "Answer"].map((name) => page.getByRole("region", { name }).locator("pre").textContent()));
   await expect.poll(shown, { timeout: 60_000 }).toEqual(shownText(narrow));
   expect(narrow).not.toBe(wide);
