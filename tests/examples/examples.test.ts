@@ -53,8 +53,8 @@ const ask = (form: number, selector: string, element: number) => `(async () => {
   const form = document.forms[${form}];
   const text = () => document.querySelectorAll(${JSON.stringify(selector)})[${element}]?.textContent ?? "";
   const until = async (done) => { while (!done()) await new Promise((resolve) => setTimeout(resolve, 20)); };
-  // A form of React works when React has taken it over.
-  if (document.querySelector("script[src*='_next']")) await until(() => Object.keys(form).some((key) => key.startsWith("__reactProps")));
+  // The form of Next.js works when React has taken it over.
+  await until(() => !form.querySelector("button")?.disabled);
   form.requestSubmit();
   await until(() => /<\\/answer>|Error/.test(text()));
   return text();

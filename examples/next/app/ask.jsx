@@ -11,16 +11,16 @@ export const InThePage = () => <Ask title="In the page" load={() => createWorker
 export const OnTheServer = () => <Ask title="On the server" load={() => RemoteModel.connect(`${location.origin}/v1`)} />;
 
 function Ask({ title, load }) {
-  const [answer, setAnswer] = useState("");
+  const [answer, setAnswer] = useState(null);
   const model = useRef(null);
 
-  useEffect(
-    () => () => {
+  useEffect(() => {
+    setAnswer(""); // Before, the browser itself would submit the form.
+    return () => {
       model.current?.then((model) => model.dispose());
       model.current = null;
-    },
-    [],
-  );
+    };
+  }, []);
 
   async function ask(event) {
     event.preventDefault();
@@ -41,7 +41,9 @@ function Ask({ title, load }) {
       <label>
         Question <input name="question" defaultValue="Compute 6 + 6 + 3 - 2 + 3" size={40} />
       </label>
-      <button type="submit">Ask</button>
+      <button type="submit" disabled={answer === null}>
+        Ask
+      </button>
       <pre>
         <output aria-live="polite">{answer}</output>
       </pre>
