@@ -1,9 +1,8 @@
 import * as v from "valibot";
 import { InputError } from "../base/errors.js";
-import { callback, flag, isObjectLike, number, oneOf, parseOptions, signal, text } from "../base/options.js";
+import { callback, flag, number, oneOf, parseOptions } from "../base/options.js";
 import type { OpenOptions } from "../io/byte-source.js";
-import type { CacheOptions } from "../io/downloads/store.js";
-import { retryOptionSchemas } from "../io/retry-options.js";
+import { openOptionSchemas } from "../io/open-options.js";
 import type { KVType } from "../model/cache.js";
 import type { Config } from "../model/config.js";
 import { buildOption, threadsOption } from "../runtime/options.js";
@@ -78,13 +77,7 @@ const schema = v.strictObject({
   budgetBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
   checkNaN: v.optional(flag),
   maxMemoryBytes: v.optional(number("a number of bytes above 0", (x) => x > 0)),
-  revision: v.optional(text),
-  localFilesOnly: v.optional(flag),
-  cache: v.optional(
-    v.custom<boolean | CacheOptions>((x) => typeof x === "boolean" || isObjectLike(x), "true, false or options of a cache"),
-  ),
-  ...retryOptionSchemas,
-  signal: v.optional(signal),
+  ...openOptionSchemas,
 });
 
 /** Checks options of `load`. @throws {InputError} invalid or unknown options */

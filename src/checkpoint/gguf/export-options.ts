@@ -1,21 +1,14 @@
 import * as v from "valibot";
 import { InputError } from "../../base/errors.js";
-import { callback, flag, isObjectLike, parseOptions, signal, text } from "../../base/options.js";
-import type { CacheOptions } from "../../io/downloads/store.js";
-import { retryOptionSchemas } from "../../io/retry-options.js";
+import { callback, parseOptions } from "../../base/options.js";
+import { openOptionSchemas } from "../../io/open-options.js";
 import { type ExportOptions, ggufDType } from "../save-options.js";
 
 const schema = v.strictObject({
   dtype: v.optional(ggufDType),
   onProgress: v.optional(callback<NonNullable<ExportOptions["onProgress"]>>()),
   onWarning: v.optional(callback<(message: string) => void>()),
-  revision: v.optional(text),
-  localFilesOnly: v.optional(flag),
-  cache: v.optional(
-    v.custom<boolean | CacheOptions>((x) => typeof x === "boolean" || isObjectLike(x), "true, false or options of a cache"),
-  ),
-  ...retryOptionSchemas,
-  signal: v.optional(signal),
+  ...openOptionSchemas,
 });
 
 /** Checks options of `exportGguf`. @throws {InputError} invalid or unknown options */
